@@ -1,0 +1,273 @@
+//! AVX2 with FMA and F16C: every x86 laptop and edge box since 2013. Sixteen lanes are two registers.
+#![allow(unsafe_code, reason = "intrinsics; the token below proves the CPU has them")]
+
+use super::{Isa, LANES, Task};
+use crate::ops::Kernels;
+use core::arch::x86_64::*;
+
+pub(super) fn detect() -> Option<&'static dyn Kernels> {
+    static TOKEN: Avx2 = Avx2(());
+    Avx2::new().map(|_| &TOKEN as &dyn Kernels)
+}
+
+/// The token: only [`Avx2::new`] and [`detect`] let it out, after they have seen the features.
+#[derive(Clone, Copy)]
+pub(super) struct Avx2(());
+
+impl Avx2 {
+    /// The proof that this CPU has the instructions, if it has.
+    pub(super) fn new() -> Option<Avx2> {
+        #[cfg(feature = "std")]
+        let has = std::arch::is_x86_feature_detected!("avx2")
+            && std::arch::is_x86_feature_detected!("fma")
+            && std::arch::is_x86_feature_detected!("f16c");
+        #[cfg(not(feature = "std"))]
+        let has = cfg!(all(target_feature = "avx2", target_feature = "fma", target_feature = "f16c"));
+        has.then_some(Avx2(()))
+    }
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn enter<T: Task>(isa: Avx2, task: T) -> T::Out {
+    task.run(isa)
+}
+
+/// Eight columns of eight rows of 32-bit words: three rounds of interleaving pairs, quads and halves.
+#[inline(always)]
+fn transpose8(r: [__m256i; 8]) -> [__m256i; 8] {
+    // SAFETY: see `impl Isa`; register operations only.
+    unsafe {
+        let pair = |a, b| (_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+        let quad = |a, b| (_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
+        let ((a0, a1), (b0, b1)) = (pair(r[0], r[1]), pair(r[2], r[3]));
+        let ((c0, c1), (d0, d1)) = (pair(r[4], r[5]), pair(r[6], r[7]));
+        let ((e0, e1), (e2, e3)) = (quad(a0, b0), quad(a1, b1));
+        let ((f0, f1), (f2, f3)) = (quad(c0, d0), quad(c1, d1));
+        let low = |a, b| _mm256_permute2x128_si256::<0x20>(a, b);
+        let high = |a, b| _mm256_permute2x128_si256::<0x31>(a, b);
+        [
+            low(e0, f0),
+            low(e1, f1),
+            low(e2, f2),
+            low(e3, f3),
+            high(e0, f0),
+            high(e1, f1),
+            high(e2, f2),
+            high(e3, f3),
+        ]
+    }
+}
+
+/// One register of [`Isa::dot4`].
+///
+/// `maddubs` multiplies unsigned by signed bytes and adds pairs in 16 bits. Narrow codes are unsigned as they are
+/// (2 · 127 · 127 fits). A wide code passes its sign to x: |w| · (±x), where |−128| = 128 is right as an unsigned
+/// byte and 2 · 128 · 127 still fits; x itself is never −128.
+#[inline(always)]
+fn dot<const WIDE: bool>(sum: __m256i, w: __m256i, x: __m256i) -> __m256i {
+    // SAFETY: see `impl Isa`; register operations only.
+    unsafe {
+        let pairs = if WIDE {
+            _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w))
+        } else {
+            _mm256_maddubs_epi16(w, x)
+        };
+        _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+    }
+}
+
+// SAFETY of every block below: an `Avx2` leaves this file only after its features have been seen; loads and stores
+// are unaligned ones and go through references to arrays of the exact size.
+macro_rules! lanes {
+    ($x:expr => $f:expr) => {{
+        let x = $x;
+        // SAFETY: see above.
+        unsafe { [$f(x[0]), $f(x[1])] }
+    }};
+    ($a:expr, $b:expr => $f:expr) => {{
+        let (a, b) = ($a, $b);
+        // SAFETY: see above.
+        unsafe { [$f(a[0], b[0]), $f(a[1], b[1])] }
+    }};
+    ($a:expr, $b:expr, $c:expr => $f:expr) => {{
+        let (a, b, c) = ($a, $b, $c);
+        // SAFETY: see above.
+        unsafe { [$f(a[0], b[0], c[0]), $f(a[1], b[1], c[1])] }
+    }};
+}
+
+type F = [__m256; 2];
+
+impl Isa for Avx2 {
+    const NAME: &'static str = "avx2";
+    type F = F;
+    type N = [__m256i; 2];
+
+    #[inline(always)]
+    fn enter<T: Task>(self, task: T) -> T::Out {
+        // SAFETY: the token proves the features.
+        unsafe { enter(self, task) }
+    }
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> F {
+        // SAFETY: see above.
+        unsafe { [_mm256_set1_ps(x); 2] }
+    }
+    #[inline(always)]
+    fn load(self, from: &[f32; LANES]) -> F {
+        // SAFETY: see above.
+        unsafe { [_mm256_loadu_ps(from.as_ptr()), _mm256_loadu_ps(from.as_ptr().add(8))] }
+    }
+    #[inline(always)]
+    fn store(self, x: F, to: &mut [f32; LANES]) {
+        // SAFETY: see above.
+        unsafe {
+            _mm256_storeu_ps(to.as_mut_ptr(), x[0]);
+            _mm256_storeu_ps(to.as_mut_ptr().add(8), x[1]);
+        }
+    }
+    #[inline(always)]
+    fn add(self, a: F, b: F) -> F {
+        lanes!(a, b => _mm256_add_ps)
+    }
+    #[inline(always)]
+    fn sub(self, a: F, b: F) -> F {
+        lanes!(a, b => _mm256_sub_ps)
+    }
+    #[inline(always)]
+    fn mul(self, a: F, b: F) -> F {
+        lanes!(a, b => _mm256_mul_ps)
+    }
+    #[inline(always)]
+    fn div(self, a: F, b: F) -> F {
+        lanes!(a, b => _mm256_div_ps)
+    }
+    #[inline(always)]
+    fn fma(self, a: F, b: F, c: F) -> F {
+        lanes!(a, b, c => _mm256_fmadd_ps)
+    }
+    #[inline(always)]
+    fn sqrt(self, a: F) -> F {
+        lanes!(a => _mm256_sqrt_ps)
+    }
+    #[inline(always)]
+    fn max(self, a: F, b: F) -> F {
+        lanes!(a, b => _mm256_max_ps)
+    }
+    #[inline(always)]
+    fn min(self, a: F, b: F) -> F {
+        lanes!(a, b => _mm256_min_ps)
+    }
+    #[inline(always)]
+    fn select(self, a: F, b: F, yes: F, no: F) -> F {
+        let less = lanes!(a, b => _mm256_cmp_ps::<_CMP_LT_OQ>);
+        lanes!(no, yes, less => _mm256_blendv_ps)
+    }
+    #[inline(always)]
+    fn pow2(self, n: F) -> F {
+        lanes!(n => |n| _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(
+            _mm256_cvtps_epi32(n),
+            _mm256_set1_epi32(127)
+        ))))
+    }
+    #[inline(always)]
+    fn sum(self, x: F) -> f32 {
+        // SAFETY: see above.
+        unsafe {
+            let x = _mm256_add_ps(x[0], x[1]);
+            let x = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
+            let x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+            _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)))
+        }
+    }
+
+    #[inline(always)]
+    fn half(self, bits: u16) -> f32 {
+        // SAFETY: see above.
+        unsafe { _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(i32::from(bits)))) }
+    }
+    #[inline(always)]
+    fn load_half(self, from: &[u16; LANES]) -> F {
+        // SAFETY: see above.
+        unsafe {
+            let p = from.as_ptr().cast::<__m128i>();
+            [_mm256_cvtph_ps(_mm_loadu_si128(p)), _mm256_cvtph_ps(_mm_loadu_si128(p.add(1)))]
+        }
+    }
+    #[inline(always)]
+    fn store_half(self, x: F, to: &mut [u16; LANES]) {
+        // SAFETY: see above.
+        unsafe {
+            let p = to.as_mut_ptr().cast::<__m128i>();
+            _mm_storeu_si128(p, _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(x[0]));
+            _mm_storeu_si128(p.add(1), _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(x[1]));
+        }
+    }
+    #[inline(always)]
+    fn load_codes(self, from: &[i8; LANES]) -> F {
+        // SAFETY: see above.
+        unsafe {
+            let x = _mm_loadu_si128(from.as_ptr().cast());
+            let y = _mm_unpackhi_epi64(x, x);
+            [_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(x)), _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(y))]
+        }
+    }
+    #[inline(always)]
+    fn store_codes(self, x: F, to: &mut [i8; LANES]) {
+        // SAFETY: see above.
+        unsafe {
+            let words = _mm256_packs_epi32(_mm256_cvtps_epi32(x[0]), _mm256_cvtps_epi32(x[1]));
+            // packs works within 128-bit halves: bring the four quarters into order.
+            let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(words);
+            let bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
+            _mm_storeu_si128(to.as_mut_ptr().cast(), bytes);
+        }
+    }
+
+    #[inline(always)]
+    fn splat_int(self, x: i32) -> [__m256i; 2] {
+        // SAFETY: see above.
+        unsafe { [_mm256_set1_epi32(x); 2] }
+    }
+    #[inline(always)]
+    fn float(self, x: [__m256i; 2]) -> F {
+        lanes!(x => _mm256_cvtepi32_ps)
+    }
+    #[inline(always)]
+    fn dot4<const WIDE: bool>(self, sum: Self::N, codes: &[i8; 4 * LANES], x: &[i8; 4]) -> Self::N {
+        // SAFETY: see above.
+        unsafe {
+            let p = codes.as_ptr().cast::<__m256i>();
+            let x = _mm256_set1_epi32(i32::from_le_bytes(x.map(|x| x as u8)));
+            [
+                dot::<WIDE>(sum[0], _mm256_loadu_si256(p), x),
+                dot::<WIDE>(sum[1], _mm256_loadu_si256(p.add(1)), x),
+            ]
+        }
+    }
+    #[inline(always)]
+    fn lookup(self, table: &[i8; 16], nibbles: &[u8; 16]) -> [i8; 16] {
+        let mut out = [0; 16];
+        // SAFETY: see above.
+        unsafe {
+            let table = _mm_loadu_si128(table.as_ptr().cast());
+            let index = _mm_and_si128(_mm_loadu_si128(nibbles.as_ptr().cast()), _mm_set1_epi8(15));
+            _mm_storeu_si128(out.as_mut_ptr().cast(), _mm_shuffle_epi8(table, index));
+        }
+        out
+    }
+    #[inline(always)]
+    fn transpose(self, from: [&[u32; LANES]; LANES], to: &mut [[u32; LANES]; LANES]) {
+        // SAFETY: see above; `i`, `j` are 0 or 8, so eight words from there are inside the sixteen.
+        unsafe {
+            for (i, j) in [(0, 0), (0, 8), (8, 0), (8, 8)] {
+                let quarter =
+                    core::array::from_fn(|r| _mm256_loadu_si256(from[i + r].as_ptr().add(j).cast()));
+                for (column, to) in transpose8(quarter).into_iter().zip(&mut to[j..]) {
+                    _mm256_storeu_si256(to.as_mut_ptr().add(i).cast(), column);
+                }
+            }
+        }
+    }
+}

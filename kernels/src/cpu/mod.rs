@@ -1,0 +1,152 @@
+//! Instruction sets: the machine every kernel is written for, and the files that implement it.
+//!
+//! Kernels are generic over [`Isa`], a *sixteen-lane machine*: `F` is sixteen `f32`, `N` is sixteen `i32`, whatever
+//! the registers are (one of AVX-512, two of AVX2, four of NEON, an array in the scalar file). Because the number
+//! of lanes, every fused multiply-add and the shape of every sum are fixed here and not by the register width,
+//! all instruction sets give the same bits. [`Scalar`] is the definition; the others are tested for equality with it.
+//!
+//! Kernels are `#[inline(always)]` and reach the machine through [`Isa::enter`], which is the one function compiled
+//! with the instruction set's features: everything below it is inlined there.
+//!
+//! To add an instruction set: one file, and one line in [`ISAS`].
+
+use crate::ops::Kernels;
+
+mod scalar;
+pub use scalar::Scalar;
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) use tests::each_isa;
+
+/// Number of lanes of the machine: weight rows of a panel, keys of a block, partial sums of a row.
+pub const LANES: usize = 16;
+
+/// Work that is compiled once per instruction set.
+pub trait Task {
+    /// What it gives.
+    type Out;
+    /// Does the work; mark the implementation `#[inline(always)]`.
+    fn run<I: Isa>(self, isa: I) -> Self::Out;
+}
+
+/// A sixteen-lane machine. A value of the type is the proof that the CPU has its instructions.
+///
+/// Floating-point operations round to nearest even and treat subnormals as IEEE 754 says.
+pub trait Isa: Copy + Send + Sync + 'static {
+    /// Sixteen `f32`.
+    type F: Copy;
+    /// Sixteen `i32`.
+    type N: Copy;
+
+    /// Its name, as `OCELLI_ISA` spells it.
+    const NAME: &'static str;
+
+    /// Added to wide codes before [`dot4`](Isa::dot4) multiplies them, by instruction sets whose dot product wants
+    /// unsigned weights.
+    const WIDE_BIAS: i32 = 0;
+
+    /// Runs the task with the instruction set's features enabled.
+    fn enter<T: Task>(self, task: T) -> T::Out;
+
+    /// All lanes `x`.
+    fn splat(self, x: f32) -> Self::F;
+    /// Reads sixteen values.
+    fn load(self, from: &[f32; LANES]) -> Self::F;
+    /// Writes sixteen values.
+    fn store(self, x: Self::F, to: &mut [f32; LANES]);
+    /// `a + b`.
+    fn add(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a − b`.
+    fn sub(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a · b`.
+    fn mul(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a / b`.
+    fn div(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a · b + c`, rounded once.
+    fn fma(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    /// `√a`.
+    fn sqrt(self, a: Self::F) -> Self::F;
+    /// `if a > b { a } else { b }`: `b` where either is not a number.
+    fn max(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `if a < b { a } else { b }`: `b` where either is not a number.
+    fn min(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `if a < b { yes } else { no }`.
+    fn select(self, a: Self::F, b: Self::F, yes: Self::F, no: Self::F) -> Self::F;
+    /// 2ⁿ for whole `n` in −126..=127.
+    fn pow2(self, n: Self::F) -> Self::F;
+    /// The sum of the lanes: lane i with i + 8, then i + 4, i + 2, i + 1.
+    fn sum(self, x: Self::F) -> f32;
+
+    /// One IEEE 754 binary16 as `f32`.
+    fn half(self, bits: u16) -> f32;
+    /// Sixteen binary16 values as `f32`.
+    fn load_half(self, from: &[u16; LANES]) -> Self::F;
+    /// Rounds to sixteen binary16 values, to nearest even; too large becomes infinite.
+    fn store_half(self, x: Self::F, to: &mut [u16; LANES]);
+    /// Sixteen signed bytes as `f32`.
+    fn load_codes(self, from: &[i8; LANES]) -> Self::F;
+    /// Writes whole numbers in −127..=127 as signed bytes.
+    fn store_codes(self, x: Self::F, to: &mut [i8; LANES]);
+
+    /// All lanes `x`.
+    fn splat_int(self, x: i32) -> Self::N;
+    /// Each lane as the nearest `f32`.
+    fn float(self, x: Self::N) -> Self::F;
+    /// `sum[j] + Σᵢ codes[4j + i] · x[i]` for the four `i`, exactly.
+    ///
+    /// `x` is in −127..=127. Without `WIDE`, codes are in 0..=127; with it they may be any byte and count as
+    /// `code + WIDE_BIAS`.
+    fn dot4<const WIDE: bool>(self, sum: Self::N, codes: &[i8; 4 * LANES], x: &[i8; 4]) -> Self::N;
+    /// Looks sixteen nibbles (0..=15) up in a table.
+    fn lookup(self, table: &[i8; 16], nibbles: &[u8; 16]) -> [i8; 16];
+    /// `to[j][i] = from[i][j]`.
+    fn transpose(self, from: [&[u32; LANES]; LANES], to: &mut [[u32; LANES]; LANES]);
+}
+
+/// An instruction set that may be chosen at run time.
+pub struct Entry {
+    /// Its name, as `OCELLI_ISA` spells it.
+    pub name: &'static str,
+    /// Its kernels, if this CPU can run them.
+    pub detect: fn() -> Option<&'static dyn Kernels>,
+}
+
+/// All instruction sets of this architecture, the fastest first.
+pub const ISAS: &[Entry] = &[
+    #[cfg(target_arch = "x86_64")]
+    Entry { name: avx2::Avx2::NAME, detect: avx2::detect },
+    Entry { name: Scalar::NAME, detect: scalar::detect },
+];
+
+/// The kernels of the named instruction set, or the fastest this CPU has.
+///
+/// # Errors
+/// The name is unknown, or the CPU lacks the instructions.
+pub fn choose(name: Option<&str>) -> Result<&'static dyn Kernels, UnknownIsa> {
+    let named = |e: &&Entry| name.is_none_or(|n| n == e.name);
+    ISAS.iter().filter(named).find_map(|e| (e.detect)()).ok_or(UnknownIsa {
+        known: name.is_none_or(|n| ISAS.iter().any(|e| e.name == n)),
+    })
+}
+
+/// The instruction set asked for cannot be used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct UnknownIsa {
+    /// Whether the name is one of [`ISAS`] (then the CPU lacks its instructions).
+    pub known: bool,
+}
+
+impl core::fmt::Display for UnknownIsa {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(if self.known { "this CPU lacks the instruction set; " } else { "unknown instruction set; " })?;
+        f.write_str("known here:")?;
+        ISAS.iter().try_for_each(|e| write!(f, " {}", e.name))
+    }
+}
+
+impl core::error::Error for UnknownIsa {}

@@ -1,0 +1,154 @@
+//! The sixteen-lane machine in plain Rust: the definition of every operation, and the oracle the others are
+//! compared with bit by bit.
+
+use super::{Isa, LANES, Task};
+use crate::ops::Kernels;
+use core::array::from_fn;
+use half::f16;
+
+pub(super) fn detect() -> Option<&'static dyn Kernels> {
+    Some(&Scalar)
+}
+
+/// No instructions beyond what the target always has.
+#[derive(Clone, Copy, Debug)]
+pub struct Scalar;
+
+type F = [f32; LANES];
+
+#[inline(always)]
+fn map2(a: F, b: F, f: impl Fn(f32, f32) -> f32) -> F {
+    from_fn(|i| f(a[i], b[i]))
+}
+
+/// `a · b + c` rounded once, without an instruction for it.
+///
+/// The product of two binary32 is exact in binary64. The sum is rounded to *odd* there (Boldo and Melquiond, 2008:
+/// the error term of Knuth's two-sum says whether anything was lost), after which rounding to binary32 is correct.
+#[inline(always)]
+fn fma(a: f32, b: f32, c: f32) -> f32 {
+    let (p, c) = (f64::from(a) * f64::from(b), f64::from(c));
+    let s = p + c;
+    let t = s - p;
+    let lost = (p - (s - t)) + (c - t);
+    let mut bits = s.to_bits();
+    if bits & 1 == 0 && lost != 0.0 && s.is_finite() {
+        // Towards zero when what was lost has the other sign, then the odd neighbour above; away otherwise.
+        if (lost < 0.0) == (s < 0.0) { bits += 1 } else { bits -= 1 }
+    }
+    f64::from_bits(bits) as f32
+}
+
+impl Isa for Scalar {
+    const NAME: &'static str = "scalar";
+    type F = F;
+    type N = [i32; LANES];
+
+    #[inline(always)]
+    fn enter<T: Task>(self, task: T) -> T::Out {
+        task.run(self)
+    }
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> F {
+        [x; LANES]
+    }
+    #[inline(always)]
+    fn load(self, from: &F) -> F {
+        *from
+    }
+    #[inline(always)]
+    fn store(self, x: F, to: &mut F) {
+        *to = x;
+    }
+    #[inline(always)]
+    fn add(self, a: F, b: F) -> F {
+        map2(a, b, |a, b| a + b)
+    }
+    #[inline(always)]
+    fn sub(self, a: F, b: F) -> F {
+        map2(a, b, |a, b| a - b)
+    }
+    #[inline(always)]
+    fn mul(self, a: F, b: F) -> F {
+        map2(a, b, |a, b| a * b)
+    }
+    #[inline(always)]
+    fn div(self, a: F, b: F) -> F {
+        map2(a, b, |a, b| a / b)
+    }
+    #[inline(always)]
+    fn fma(self, a: F, b: F, c: F) -> F {
+        from_fn(|i| fma(a[i], b[i], c[i]))
+    }
+    #[inline(always)]
+    fn sqrt(self, a: F) -> F {
+        a.map(libm::sqrtf)
+    }
+    #[inline(always)]
+    fn max(self, a: F, b: F) -> F {
+        map2(a, b, |a, b| if a > b { a } else { b })
+    }
+    #[inline(always)]
+    fn min(self, a: F, b: F) -> F {
+        map2(a, b, |a, b| if a < b { a } else { b })
+    }
+    #[inline(always)]
+    fn select(self, a: F, b: F, yes: F, no: F) -> F {
+        from_fn(|i| if a[i] < b[i] { yes[i] } else { no[i] })
+    }
+    #[inline(always)]
+    fn pow2(self, n: F) -> F {
+        n.map(|n| f32::from_bits(((n as i32 + 127) << 23) as u32))
+    }
+    #[inline(always)]
+    fn sum(self, x: F) -> f32 {
+        let x: [f32; 8] = from_fn(|i| x[i] + x[i + 8]);
+        let x: [f32; 4] = from_fn(|i| x[i] + x[i + 4]);
+        (x[0] + x[2]) + (x[1] + x[3])
+    }
+
+    #[inline(always)]
+    fn half(self, bits: u16) -> f32 {
+        f16::from_bits(bits).to_f32_const()
+    }
+    #[inline(always)]
+    fn load_half(self, from: &[u16; LANES]) -> F {
+        from.map(|h| self.half(h))
+    }
+    #[inline(always)]
+    fn store_half(self, x: F, to: &mut [u16; LANES]) {
+        *to = x.map(|x| f16::from_f32_const(x).to_bits());
+    }
+    #[inline(always)]
+    fn load_codes(self, from: &[i8; LANES]) -> F {
+        from.map(f32::from)
+    }
+    #[inline(always)]
+    fn store_codes(self, x: F, to: &mut [i8; LANES]) {
+        *to = x.map(|x| x as i8);
+    }
+
+    #[inline(always)]
+    fn splat_int(self, x: i32) -> [i32; LANES] {
+        [x; LANES]
+    }
+    #[inline(always)]
+    fn float(self, x: [i32; LANES]) -> F {
+        x.map(|x| x as f32)
+    }
+    #[inline(always)]
+    fn dot4<const WIDE: bool>(self, sum: [i32; LANES], codes: &[i8; 4 * LANES], x: &[i8; 4]) -> [i32; LANES] {
+        from_fn(|j| (0..4).fold(sum[j], |s, i| s + i32::from(codes[4 * j + i]) * i32::from(x[i])))
+    }
+    #[inline(always)]
+    fn lookup(self, table: &[i8; 16], nibbles: &[u8; 16]) -> [i8; 16] {
+        nibbles.map(|n| table[usize::from(n & 15)])
+    }
+    #[inline(always)]
+    fn transpose(self, from: [&[u32; LANES]; LANES], to: &mut [[u32; LANES]; LANES]) {
+        for (j, column) in to.iter_mut().enumerate() {
+            *column = from.map(|row| row[j]);
+        }
+    }
+}

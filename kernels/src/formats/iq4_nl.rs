@@ -1,0 +1,44 @@
+//! `IQ4_NL`: 32 values of four bits that index a table of unevenly spaced levels, with one scale.
+//!
+//! ```text
+//! byte  0   d       f16
+//!       2   quants  16 bytes: byte j holds value j (low nibble) and value j + 16 (high nibble)
+//!
+//! value[k] = d · LEVELS[q[k]],      q in 0..=15
+//! ```
+
+use super::Quantized;
+use crate::cpu::Isa;
+
+/// 18 bytes for 32 values.
+#[derive(Clone, Copy)]
+pub(super) struct IQ4NL;
+
+/// Denser around zero, where most weights are; the numbers are the specification's.
+const LEVELS: [i8; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+
+/// Sixteen bytes as 32 levels: those of all the low nibbles, then those of all the high ones.
+#[inline(always)]
+pub(super) fn levels<I: Isa>(isa: I, bytes: &[u8; 16], codes: &mut [i8; 32]) {
+    if let [low, high] = codes.as_chunks_mut::<16>().0 {
+        *low = isa.lookup(&LEVELS, &bytes.map(|b| b & 15));
+        *high = isa.lookup(&LEVELS, &bytes.map(|b| b >> 4));
+    }
+}
+
+impl Quantized for IQ4NL {
+    const BLOCK: usize = 32;
+    const BYTES: usize = 18;
+    const GROUP: usize = 32;
+    const OFFSET: i32 = 0;
+    const WIDE: bool = true;
+    const MINIMUM: bool = false;
+
+    #[inline(always)]
+    fn unpack<I: Isa>(isa: I, block: &[u8], codes: &mut [i8], scales: &mut [f32], _: &mut [f32]) {
+        fields!(block => d: 2, quants: 16);
+        let (Some(codes), [scale, ..]) = (codes.first_chunk_mut(), scales) else { return };
+        *scale = isa.half(u16::from_le_bytes(*d));
+        levels(isa, quants, codes);
+    }
+}

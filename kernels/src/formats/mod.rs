@@ -1,0 +1,196 @@
+//! Block formats: how weights are stored in a file.
+//!
+//! One file per format holds its whole truth: the byte layout, and how a block *unpacks* into the form every
+//! kernel computes with. A quantized block becomes small integer **codes** with one `f32` **scale** (and, for some
+//! formats, one **minimum**) per group of 16 or 32 values:
+//!
+//! ```text
+//! value[k] = scale[g] · (code[k] − OFFSET) + minimum[g],      g = k / GROUP
+//! ```
+//!
+//! Decoding to `f32` is this formula and nothing else, so there is one definition per format. `unpack` is plain
+//! Rust, written once: compiled inside each instruction set's `Isa::enter` it is vectorised there; the few
+//! primitives that a compiler does not find (table lookup, half to float) are methods of [`Isa`].
+//!
+//! To add a format: one file, and one line in the list below.
+
+use crate::cpu::Isa;
+
+/// Splits a block into fields of the given numbers of bytes, in their order; returns from the caller if it is too short.
+macro_rules! fields {
+    ($block:ident => $($field:ident: $bytes:literal),*) => {
+        let rest: &[u8] = $block;
+        $(let Some(($field, rest)) = rest.split_first_chunk::<$bytes>() else { return };)*
+        let _ = rest;
+    };
+}
+
+mod float;
+mod iq4_nl;
+mod iq4_xs;
+mod q2_k;
+mod q3_k;
+mod q4_0;
+mod q4_1;
+mod q4_k;
+mod q5_0;
+mod q5_1;
+mod q5_k;
+mod q6_k;
+mod q8_0;
+
+#[cfg(test)]
+mod tests;
+
+/// Values in the largest block of any format; spans of this length hold whole blocks of every format.
+pub const SPAN: usize = 256;
+
+/// A format whose blocks hold integer codes with a scale per group.
+pub trait Quantized: Copy + Send + Sync + 'static {
+    /// Values in a block: 32 or 256.
+    const BLOCK: usize;
+    /// Bytes of a block.
+    const BYTES: usize;
+    /// Values that share a scale: 16 or 32.
+    const GROUP: usize;
+    /// Subtracted from a code before it is scaled.
+    const OFFSET: i32;
+    /// False: codes are in 0..=127, so they are the same number read as signed or as unsigned byte.
+    /// True: codes use all of −128..=127 (and `OFFSET` is 0).
+    const WIDE: bool;
+    /// Whether groups carry a minimum.
+    const MINIMUM: bool;
+
+    /// Unpacks one block of `BYTES` bytes: `BLOCK` codes, `BLOCK / GROUP` scales and, if `MINIMUM`, as many minimums.
+    fn unpack<I: Isa>(isa: I, block: &[u8], codes: &mut [i8], scales: &mut [f32], minimums: &mut [f32]);
+}
+
+/// A format that stores floating-point values one by one.
+pub trait Float: Copy + Send + Sync + 'static {
+    /// Bytes of a value.
+    const BYTES: usize;
+    /// Converts `out.len()` values; exact, every stored value is an `f32`.
+    fn decode<I: Isa>(isa: I, bytes: &[u8], out: &mut [f32]);
+}
+
+/// Something to be done for a format that is known only at run time; see [`Format::visit`].
+pub trait Visitor {
+    /// What it gives.
+    type Out;
+    /// The format is a [`Quantized`] one.
+    fn quantized<F: Quantized>(self) -> Self::Out;
+    /// The format is a [`Float`] one.
+    fn float<F: Float>(self) -> Self::Out;
+}
+
+macro_rules! formats {
+    ($($name:ident = $id:literal, $kind:ident $file:ident::$ty:ident;)*) => {
+        /// The formats that can be computed with; the numbers are GGML's type ids, as GGUF files store them.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+        #[repr(u8)]
+        #[allow(non_camel_case_types, reason = "the specification's names")]
+        pub enum Format { $(#[doc = concat!("`", stringify!($name), "`, GGML type ", stringify!($id), ".")] $name = $id,)* }
+
+        impl Format {
+            /// Every format, by ascending type id.
+            pub const ALL: &[Format] = &[$(Format::$name,)*];
+
+            /// The name GGML prints, for example `Q4_K`.
+            pub const fn name(self) -> &'static str { match self { $(Format::$name => stringify!($name),)* } }
+
+            /// Calls the visitor with the type behind this format.
+            #[inline(always)]
+            pub fn visit<V: Visitor>(self, visitor: V) -> V::Out {
+                match self { $(Format::$name => visitor.$kind::<$file::$ty>(),)* }
+            }
+        }
+    };
+}
+
+formats! {
+    F32    = 0,  float     float::F32;
+    F16    = 1,  float     float::F16;
+    Q4_0   = 2,  quantized q4_0::Q4_0;
+    Q4_1   = 3,  quantized q4_1::Q4_1;
+    Q5_0   = 6,  quantized q5_0::Q5_0;
+    Q5_1   = 7,  quantized q5_1::Q5_1;
+    Q8_0   = 8,  quantized q8_0::Q8_0;
+    Q2_K   = 10, quantized q2_k::Q2K;
+    Q3_K   = 11, quantized q3_k::Q3K;
+    Q4_K   = 12, quantized q4_k::Q4K;
+    Q5_K   = 13, quantized q5_k::Q5K;
+    Q6_K   = 14, quantized q6_k::Q6K;
+    IQ4_NL = 20, quantized iq4_nl::IQ4NL;
+    IQ4_XS = 23, quantized iq4_xs::IQ4XS;
+    BF16   = 30, float     float::BF16;
+}
+
+impl Format {
+    /// The format with this GGML type id, if it can be computed with.
+    pub fn from_id(id: u32) -> Option<Format> {
+        Format::ALL.iter().copied().find(|f| *f as u32 == id)
+    }
+
+    /// Values in a block (1 for the float formats).
+    pub fn block(self) -> usize {
+        self.sizes().0
+    }
+
+    /// Bytes of a block.
+    pub fn bytes(self) -> usize {
+        self.sizes().1
+    }
+
+    /// Whether the values are stored as floating-point numbers.
+    pub fn is_float(self) -> bool {
+        self.sizes().0 == 1
+    }
+
+    /// Bytes of a row of `width` values, if the width is a whole number of blocks and the size can be represented.
+    pub fn row_bytes(self, width: usize) -> Option<usize> {
+        let (block, bytes) = self.sizes();
+        if width.is_multiple_of(block) { (width / block).checked_mul(bytes) } else { None }
+    }
+
+    fn sizes(self) -> (usize, usize) {
+        struct Sizes;
+        impl Visitor for Sizes {
+            type Out = (usize, usize);
+            fn quantized<F: Quantized>(self) -> (usize, usize) {
+                (F::BLOCK, F::BYTES)
+            }
+            fn float<F: Float>(self) -> (usize, usize) {
+                (1, F::BYTES)
+            }
+        }
+        self.visit(Sizes)
+    }
+}
+
+/// Decodes values of one row, starting at its first byte: as many as `out` holds, a whole number of blocks.
+///
+/// # Panics
+/// Never: values beyond the bytes given, and a last part of a block, are left as they are.
+#[inline(always)]
+pub fn decode<I: Isa>(isa: I, format: Format, bytes: &[u8], out: &mut [f32]) {
+    struct Decode<'a, I>(I, &'a [u8], &'a mut [f32]);
+    impl<I: Isa> Visitor for Decode<'_, I> {
+        type Out = ();
+        #[inline(always)]
+        fn quantized<F: Quantized>(self) {
+            let (mut codes, mut scales, mut minimums) = ([0; SPAN], [0.0; SPAN / 16], [0.0; SPAN / 16]);
+            for (block, out) in self.1.chunks_exact(F::BYTES).zip(self.2.chunks_exact_mut(F::BLOCK)) {
+                F::unpack(self.0, block, &mut codes[..F::BLOCK], &mut scales, &mut minimums);
+                for (k, (y, code)) in out.iter_mut().zip(codes).enumerate() {
+                    let scaled = scales[k / F::GROUP] * (i32::from(code) - F::OFFSET) as f32;
+                    *y = if F::MINIMUM { scaled + minimums[k / F::GROUP] } else { scaled };
+                }
+            }
+        }
+        #[inline(always)]
+        fn float<F: Float>(self) {
+            F::decode(self.0, self.1, self.2);
+        }
+    }
+    format.visit(Decode(isa, bytes, out));
+}

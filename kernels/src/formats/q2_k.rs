@@ -1,0 +1,52 @@
+//! `Q2_K`: 256 values of two bits in sixteen groups, each with a scale and a minimum of four bits.
+//!
+//! ```text
+//! byte  0   groups  16 bytes, one per group: low nibble its scale, high nibble its minimum
+//!      16   quants  64 bytes: 32 for values 0..128, 32 for values 128..256
+//!      80   d       f16
+//!      82   dmin    f16
+//!
+//! value[k] = d · scale[g] · q[k] − dmin · minimum[g],      g = k / 16,   q in 0..=3
+//! ```
+//!
+//! Within a half, byte l holds values l, l + 32, l + 64, l + 96 in its bits 0-1, 2-3, 4-5, 6-7.
+
+use super::Quantized;
+use crate::cpu::Isa;
+
+/// 84 bytes for 256 values.
+#[derive(Clone, Copy)]
+pub(super) struct Q2K;
+
+/// The two low bits of `Q2_K` and `Q3_K`: 64 bytes as 256 codes.
+#[inline(always)]
+pub(super) fn pairs_of_bits(bytes: &[u8; 64], codes: &mut [i8; 256]) {
+    for (bytes, half) in bytes.as_chunks::<32>().0.iter().zip(codes.as_chunks_mut::<128>().0) {
+        for (j, quarter) in half.as_chunks_mut::<32>().0.iter_mut().enumerate() {
+            *quarter = bytes.map(|b| ((b >> (2 * j)) & 3) as i8);
+        }
+    }
+}
+
+impl Quantized for Q2K {
+    const BLOCK: usize = 256;
+    const BYTES: usize = 84;
+    const GROUP: usize = 16;
+    const OFFSET: i32 = 0;
+    const WIDE: bool = false;
+    const MINIMUM: bool = true;
+
+    #[inline(always)]
+    fn unpack<I: Isa>(isa: I, block: &[u8], codes: &mut [i8], scales: &mut [f32], minimums: &mut [f32]) {
+        fields!(block => groups: 16, quants: 64, d: 2, dmin: 2);
+        let (Some(codes), Some(scales), Some(minimums)) =
+            (codes.first_chunk_mut(), scales.first_chunk_mut::<16>(), minimums.first_chunk_mut::<16>())
+        else {
+            return;
+        };
+        let (d, dmin) = (isa.half(u16::from_le_bytes(*d)), isa.half(u16::from_le_bytes(*dmin)));
+        *scales = groups.map(|g| d * f32::from(g & 15));
+        *minimums = groups.map(|g| -(dmin * f32::from(g >> 4)));
+        pairs_of_bits(quants, codes);
+    }
+}

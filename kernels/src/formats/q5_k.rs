@@ -1,0 +1,48 @@
+//! `Q5_K`: 256 values of five bits in eight groups, each with a scale and a minimum of six bits.
+//!
+//! ```text
+//! byte  0   d       f16
+//!       2   dmin    f16
+//!       4   packed  12 bytes: eight scales and eight minimums, as in Q4_K
+//!      16   fifth   32 bytes: bit g of byte l is the fifth bit of value 32 · g + l
+//!      48   quants  128 bytes: the low four bits, laid out as in Q4_K
+//!
+//! value[k] = d · scale[g] · q[k] − dmin · minimum[g],      g = k / 32,   q in 0..=31
+//! ```
+
+use super::Quantized;
+use super::q4_k::{nibbles, sixes};
+use crate::cpu::Isa;
+
+/// 176 bytes for 256 values.
+#[derive(Clone, Copy)]
+pub(super) struct Q5K;
+
+impl Quantized for Q5K {
+    const BLOCK: usize = 256;
+    const BYTES: usize = 176;
+    const GROUP: usize = 32;
+    const OFFSET: i32 = 0;
+    const WIDE: bool = false;
+    const MINIMUM: bool = true;
+
+    #[inline(always)]
+    fn unpack<I: Isa>(isa: I, block: &[u8], codes: &mut [i8], scales: &mut [f32], minimums: &mut [f32]) {
+        fields!(block => d: 2, dmin: 2, packed: 12, fifth: 32, quants: 128);
+        let (Some(codes), Some(scales), Some(minimums)) =
+            (codes.first_chunk_mut(), scales.first_chunk_mut::<8>(), minimums.first_chunk_mut::<8>())
+        else {
+            return;
+        };
+        let (d, dmin) = (isa.half(u16::from_le_bytes(*d)), isa.half(u16::from_le_bytes(*dmin)));
+        let (sc, mn) = sixes(packed);
+        *scales = sc.map(|sc| d * f32::from(sc));
+        *minimums = mn.map(|mn| -(dmin * f32::from(mn)));
+        nibbles(quants, codes);
+        for (g, codes) in codes.as_chunks_mut::<32>().0.iter_mut().enumerate() {
+            for (code, bits) in codes.iter_mut().zip(fifth) {
+                *code |= (((bits >> g) & 1) << 4) as i8;
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! `Q8_0`: 32 values as signed bytes with one scale.
+//!
+//! ```text
+//! byte  0   d       f16
+//!       2   quants  32 × i8
+//!
+//! value[k] = d · quants[k]
+//! ```
+
+use super::Quantized;
+use crate::cpu::Isa;
+
+/// 34 bytes for 32 values.
+#[derive(Clone, Copy)]
+pub(super) struct Q8_0;
+
+impl Quantized for Q8_0 {
+    const BLOCK: usize = 32;
+    const BYTES: usize = 34;
+    const GROUP: usize = 32;
+    const OFFSET: i32 = 0;
+    const WIDE: bool = true;
+    const MINIMUM: bool = false;
+
+    #[inline(always)]
+    fn unpack<I: Isa>(isa: I, block: &[u8], codes: &mut [i8], scales: &mut [f32], _: &mut [f32]) {
+        fields!(block => d: 2, quants: 32);
+        let (Some(codes), [scale, ..]) = (codes.first_chunk_mut::<32>(), scales) else { return };
+        *scale = isa.half(u16::from_le_bytes(*d));
+        *codes = quants.map(|q| q as i8);
+    }
+}
