@@ -99,7 +99,7 @@ impl Isa for Scalar {
     }
     #[inline(always)]
     fn pow2(self, n: F) -> F {
-        n.map(|n| f32::from_bits(((n as i32 + 127) << 23) as u32))
+        n.map(|n| f32::from_bits(((n as i32).wrapping_add(127) << 23) as u32))
     }
     #[inline(always)]
     fn sum(self, x: F) -> f32 {

@@ -1,0 +1,158 @@
+//! Halves, codes, integer sums and the movement of bytes.
+
+use super::*;
+use core::array::from_fn;
+
+on_each_isa! {
+    every_half_becomes_the_same_float: |isa| {
+        for start in (0..=u16::MAX).step_by(LANES) {
+            let halves = from_fn(|i| start + i as u16);
+            let want = Scalar.load_half(&halves).map(f32::to_bits);
+            assert_eq!(lanes(isa, isa.load_half(&halves)).map(f32::to_bits), want, "{} {start:#x}", I::NAME);
+            assert_eq!(halves.map(|h| isa.half(h).to_bits()), want, "{} {start:#x}", I::NAME);
+        }
+    }
+}
+
+/// What a half is, by arithmetic: mantissa times a power of two.
+#[test]
+fn halves_are_what_the_standard_says() {
+    for bits in 0..=u16::MAX {
+        let (exponent, mantissa) = (i32::from(bits >> 10 & 31), f32::from(bits & 1023));
+        let magnitude = match exponent {
+            0 => mantissa * 2.0_f32.powi(-24),
+            31 if mantissa == 0.0 => f32::INFINITY,
+            31 => f32::NAN,
+            _ => (1024.0 + mantissa) * 2.0_f32.powi(exponent - 25),
+        };
+        let want = if bits >> 15 == 1 { -magnitude } else { magnitude };
+        assert!(same(Scalar.half(bits), want), "{bits:#x}");
+    }
+}
+
+on_each_isa! {
+    halves_are_stored_to_nearest_even: |isa| {
+        let store = |x: [f32; LANES]| {
+            let mut out = [0; LANES];
+            isa.store_half(isa.load(&x), &mut out);
+            out
+        };
+        // Around the middle of every two neighbours; the last is infinity, whose neighbour 2¹⁶ is not a half.
+        for h in 0..0x7C00_u16 {
+            let next = if h == 0x7BFF { 65_536.0 } else { Scalar.half(h + 1) };
+            let middle = (Scalar.half(h) + next) / 2.0;
+            let around = |by| f32::from_bits(middle.to_bits().wrapping_add_signed(by));
+            let mut x = [0.0; LANES];
+            (x[0], x[1], x[2], x[3]) = (around(-1), middle, around(1), Scalar.half(h));
+            (x[4], x[5], x[6], x[7]) = (-x[0], -x[1], -x[2], -x[3]);
+            let even = h + (h & 1);
+            let want = [h, even, h + 1, h].map(|h| [h, h | 0x8000]);
+            let got = store(x);
+            for i in 0..4 {
+                assert_eq!([got[i], got[i + 4]], want[i], "{} {:e}", I::NAME, x[i]);
+            }
+        }
+        let mut random = Random(2);
+        for _ in 0..100_000 {
+            let x = from_fn(|_| random.bits());
+            let mut want = [0; LANES];
+            Scalar.store_half(x, &mut want);
+            assert_eq!(store(x), want, "{} {x:?}", I::NAME);
+        }
+    }
+}
+
+on_each_isa! {
+    codes_survive: |isa| {
+        for start in (-128..=127).step_by(LANES) {
+            let codes = from_fn(|i| (start + i as i32) as i8);
+            let floats = lanes(isa, isa.load_codes(&codes));
+            assert_eq!(floats, codes.map(f32::from), "{}", I::NAME);
+            let mut back = [0; LANES];
+            isa.store_codes(isa.load(&floats), &mut back);
+            assert_eq!(back[1..], codes[1..], "{}", I::NAME);
+            assert!(back[0] == codes[0] || codes[0] == -128, "{}", I::NAME);
+        }
+        // Lanes keep their places, and signs of zero are dropped.
+        let x = from_fn(|i| [127.0, -127.0, -0.0, 1.0, -64.0][i * 7 % 5]);
+        let mut got = [9; LANES];
+        isa.store_codes(isa.load(&x), &mut got);
+        assert_eq!(got, x.map(|x| x as i8), "{}", I::NAME);
+    }
+}
+
+on_each_isa! {
+    integers_become_the_nearest_float: |isa| {
+        for x in [0, 1, -1, 16_777_217, 16_777_219, -16_777_217, 33_554_434, 33_554_438, i32::MAX, i32::MIN, i32::MAX - 64] {
+            assert_eq!(lanes(isa, isa.float(isa.splat_int(x))), [x as f32; LANES], "{} {x}", I::NAME);
+        }
+    }
+}
+
+/// Compares one `dot4` with sums in 64 bits.
+#[inline(always)]
+fn check_dot<I: Isa, const WIDE: bool>(isa: I, codes: &[i8; 64], x: &[i8; 4], sum: i32) {
+    let bias = if WIDE { I::WIDE_BIAS } else { 0 };
+    // The sum in each lane is small enough to be exact as f32: |sum| + 4 · 256 · 127 < 2²⁴.
+    let got = lanes(isa, isa.float(isa.dot4::<WIDE>(isa.splat_int(sum), codes, x)));
+    let want: [i64; LANES] = from_fn(|j| {
+        let products = (0..4).map(|i| i64::from(i32::from(codes[4 * j + i]) + bias) * i64::from(x[i]));
+        i64::from(sum) + products.sum::<i64>()
+    });
+    assert_eq!(got, want.map(|x| x as f32), "{} wide {WIDE}: {codes:?} {x:?}", I::NAME);
+}
+
+on_each_isa! {
+    dot_products_are_exact: |isa| {
+        let extremes = [-127, -1, 0, 1, 127];
+        for p in 0..625 {
+            let x = from_fn(|i| extremes[p / 5_usize.pow(i as u32) % 5]);
+            for code in [0, 1, 64, 127] {
+                check_dot::<I, false>(isa, &[code; 64], &x, 0);
+            }
+            for code in [-128, -127, -1, 0, 1, 127] {
+                check_dot::<I, true>(isa, &[code; 64], &x, -16_000_000);
+            }
+            let mixed = from_fn(|i| [-128, 127, -1, 0, -127][(i + i / 4) % 5]);
+            check_dot::<I, true>(isa, &mixed, &x, 7);
+        }
+        let mut random = Random(3);
+        for _ in 0..20_000 {
+            let x = from_fn(|_| random.between(-127, 127) as i8);
+            let sum = random.between(-1_000_000, 1_000_000);
+            check_dot::<I, true>(isa, &from_fn(|_| random.next() as i8), &x, sum);
+            check_dot::<I, false>(isa, &from_fn(|_| random.between(0, 127) as i8), &x, sum);
+        }
+    }
+}
+
+/// Sums wrap nowhere near what a group can reach, and carry on from any 32-bit value.
+#[test]
+fn scalar_dot_accumulates_in_32_bits() {
+    let got = Scalar.dot4::<true>([i32::MAX - 4 * 128 * 127; LANES], &[-128; 64], &[-127; 4]);
+    assert_eq!(got, [i32::MAX; LANES]);
+}
+
+on_each_isa! {
+    tables_are_looked_up: |isa| {
+        let mut random = Random(4);
+        for _ in 0..1000 {
+            let table: [i8; 16] = from_fn(|_| random.next() as i8);
+            let nibbles: [u8; 16] = from_fn(|_| random.between(0, 15) as u8);
+            assert_eq!(isa.lookup(&table, &nibbles), nibbles.map(|n| table[usize::from(n)]), "{}", I::NAME);
+        }
+    }
+}
+
+on_each_isa! {
+    transposes_are_transposed: |isa| {
+        let rows: [[u32; LANES]; LANES] = from_fn(|i| from_fn(|j| 0x0100_0000 * i as u32 + 0x80FF * j as u32));
+        let mut columns = [[0; LANES]; LANES];
+        isa.transpose(from_fn(|i| &rows[i]), &mut columns);
+        for i in 0..LANES {
+            for j in 0..LANES {
+                assert_eq!(columns[j][i], rows[i][j], "{} {i} {j}", I::NAME);
+            }
+        }
+    }
+}
