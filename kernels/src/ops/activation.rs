@@ -1,0 +1,85 @@
+//! Nonlinearities, alone or as a gate.
+//!
+//! ```text
+//! GeluErf    x · ½(1 + erf(x/√2))                          Hendrycks and Gimpel, 2016
+//! GeluTanh   x · ½(1 + tanh(√(2/π)(x + 0.044715 x³)))      their approximation; ½(1 + tanh u) = σ(2u)
+//! GeluQuick  x · σ(1.702 x)                                their other one, CLIP's
+//! Silu       x · σ(x)
+//! ```
+//!
+//! The three GELUs differ by up to 2·10⁻², so a model must name the one it was trained with.
+
+use super::Kernel;
+use crate::cpu::{Isa, LANES};
+use crate::math;
+use crate::tile::Tile;
+
+/// Which nonlinearity.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Activation {
+    /// y = x.
+    #[default]
+    None,
+    /// The exact GELU.
+    GeluErf,
+    /// The tanh approximation.
+    GeluTanh,
+    /// The sigmoid approximation.
+    GeluQuick,
+    /// SiLU, also called swish.
+    Silu,
+    /// max(0, x).
+    Relu,
+}
+
+impl Activation {
+    #[inline(always)]
+    pub(crate) fn apply<I: Isa>(self, isa: I, x: I::F) -> I::F {
+        match self {
+            Activation::None => x,
+            Activation::GeluErf => {
+                let y = math::erf(isa, isa.mul(x, isa.splat(core::f32::consts::FRAC_1_SQRT_2)));
+                isa.mul(isa.mul(x, isa.splat(0.5)), isa.add(isa.splat(1.0), y))
+            }
+            Activation::GeluTanh => {
+                // 2·√(2/π) · x · (1 + 0.044715 x²)
+                let poly = isa.fma(isa.mul(x, x), isa.splat(0.044_715), isa.splat(1.0));
+                let u = isa.mul(isa.mul(x, isa.splat(1.595_769_1)), poly);
+                isa.mul(x, math::sigmoid(isa, u))
+            }
+            Activation::GeluQuick => isa.mul(x, math::sigmoid(isa, isa.mul(x, isa.splat(1.702)))),
+            Activation::Silu => isa.mul(x, math::sigmoid(isa, x)),
+            Activation::Relu => isa.max(x, isa.splat(0.0)),
+        }
+    }
+}
+
+/// `y = activation(x)`, or `activation(x) · up` for a gate (SwiGLU: Shazeer, 2020); elementwise.
+pub struct Activate<'a> {
+    /// Activations.
+    pub x: &'a [f32],
+    /// The gated values.
+    pub up: Option<&'a [f32]>,
+    /// Values of a row.
+    pub width: usize,
+    /// The nonlinearity.
+    pub activation: Activation,
+}
+
+impl Kernel for Activate<'_> {
+    #[inline(always)]
+    fn tile<I: Isa>(&self, isa: I, tile: &mut Tile<'_>, _: &mut [f32]) {
+        for r in tile.rows() {
+            let x = self.x.get(r * self.width..(r + 1) * self.width).unwrap_or(&[]);
+            let up = self.up.and_then(|up| up.get(r * self.width..(r + 1) * self.width)).unwrap_or(&[]);
+            for (c, (y, x)) in tile.row(r).chunks_mut(LANES).zip(x.chunks(LANES)).enumerate() {
+                let mut v = self.activation.apply(isa, math::read(isa, x));
+                if let Some(up) = up.get(c * LANES..) {
+                    let up = &up[..up.len().min(LANES)];
+                    v = if self.up.is_some() { isa.mul(v, math::read(isa, up)) } else { v };
+                }
+                math::write(isa, v, y);
+            }
+        }
+    }
+}

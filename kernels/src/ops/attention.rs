@@ -1,0 +1,170 @@
+//! Softmax attention (Vaswani et al., 2017), with grouped queries (Ainslie et al., 2023).
+//!
+//! ```text
+//! y[r] = Σ_t p[t] · v[t] / Σ_t p[t]      p[t] = exp(q[r]·k[t]·scale − max)      t over the keys row r sees
+//! ```
+//!
+//! A causal row at position `past + r` sees the keys up to itself; otherwise a row sees all keys of its sequence. Up to
+//! four queries go through the keys together: rows, or heads that share a key-value head. The scores of those four
+//! are all that is ever held, there is no matrix of them.
+//!
+//! Scores are summed element by element with lanes as keys; values are added key by key with lanes as elements; the
+//! sum of `p` is sixteen partial sums and one tree. So neither the tile nor the call a row falls into matters.
+
+use super::Kernel;
+use super::memory::{self, Layout};
+use crate::cpu::{Isa, LANES};
+use crate::math;
+use crate::tile::Tile;
+
+/// Queries that go through the keys together.
+const QUERIES: usize = 4;
+
+/// Attention of queries over remembered keys and values.
+pub struct Attention<'a> {
+    /// `[rows, groups · kv heads · head_dim]`; query head h uses key-value head h / groups.
+    pub q: &'a [f32],
+    /// One row per key-value head of each sequence.
+    pub keys: &'a [f32],
+    /// One row per key-value head of each sequence.
+    pub values: &'a [f32],
+    /// Their layout.
+    pub layout: Layout,
+    /// Query heads per key-value head.
+    pub groups: usize,
+    /// Rows of a sequence in this call.
+    pub per_unit: usize,
+    /// Keys before the first row of this call.
+    pub past: usize,
+    /// Whether a row sees only keys up to its own position.
+    pub causal: bool,
+    /// Multiplies the scores: usually 1/√head_dim.
+    pub scale: f32,
+}
+
+/// Cells of scratch a thread needs for so many keys.
+pub const fn scratch(keys: usize) -> usize {
+    QUERIES * keys.next_multiple_of(LANES)
+}
+
+/// One query: a row of the call and one of the heads that share the tile's key-value head.
+#[derive(Clone, Copy)]
+struct Query {
+    row: usize,
+    head: usize,
+    /// Keys it sees.
+    count: usize,
+}
+
+impl Kernel for Attention<'_> {
+    #[inline(always)]
+    fn tile<I: Isa>(&self, isa: I, tile: &mut Tile<'_>, scratch: &mut [f32]) {
+        let d = self.layout.head_dim;
+        let kv_head = tile.columns().start / (self.groups * d).max(1);
+        let mut row = tile.rows().start;
+        while row < tile.rows().end {
+            let unit = row / self.per_unit.max(1);
+            let end = tile.rows().end.min((unit + 1) * self.per_unit);
+            let memory = |m: &'_ [f32], width: usize| {
+                let from = (unit * self.layout.heads + kv_head) * width;
+                from..(from + width).min(m.len())
+            };
+            let keys = self.keys.get(memory(self.keys, self.layout.keys())).unwrap_or(&[]);
+            let values = self.values.get(memory(self.values, self.layout.values())).unwrap_or(&[]);
+            let queries = (end - row) * self.groups;
+            let query = |i: usize| {
+                let r = row + i / self.groups;
+                let seen = if self.causal { self.past + r % self.per_unit + 1 } else { self.past + self.per_unit };
+                Query { row: r, head: i % self.groups, count: seen.min(self.layout.capacity) }
+            };
+            let mut i = 0;
+            while i + QUERIES <= queries {
+                let together: [Query; QUERIES] = core::array::from_fn(|t| query(i + t));
+                self.attend(isa, kv_head, together, keys, values, tile, scratch);
+                i += QUERIES;
+            }
+            (i..queries).for_each(|i| self.attend(isa, kv_head, [query(i)], keys, values, tile, scratch));
+            row = end;
+        }
+    }
+}
+
+impl Attention<'_> {
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments, reason = "one tile's operands")]
+    fn attend<I: Isa, const T: usize>(
+        &self,
+        isa: I,
+        kv_head: usize,
+        queries: [Query; T],
+        keys: &[f32],
+        values: &[f32],
+        tile: &mut Tile<'_>,
+        scratch: &mut [f32],
+    ) {
+        let (layout, d) = (&self.layout, self.layout.head_dim);
+        let width = layout.heads * self.groups * d;
+        let most = queries.iter().fold(0, |n, q| n.max(q.count)).next_multiple_of(LANES);
+        let Some(scores) = scratch.get_mut(..T * most) else { return };
+        let q = queries.map(|q| {
+            let from = q.row * width + (kv_head * self.groups + q.head) * d;
+            self.q.get(from..from + d).unwrap_or(&[])
+        });
+        if q.iter().any(|q| q.len() != d) {
+            return;
+        }
+        for (b, block) in keys.chunks_exact(layout.key_block()).take(most / LANES).enumerate() {
+            let s = memory::scores(isa, layout, block, q);
+            for (t, s) in s.into_iter().enumerate() {
+                math::write(isa, isa.mul(s, isa.splat(self.scale)), &mut scores[t * most + b * LANES..][..LANES]);
+            }
+        }
+        let mut scale = [0.0; T];
+        for (t, query) in queries.iter().enumerate() {
+            let p = &mut scores[t * most..][..query.count.next_multiple_of(LANES)];
+            p[query.count..].fill(f32::NEG_INFINITY);
+            scale[t] = 1.0 / softmax(isa, p);
+        }
+        let shared = queries.iter().fold(usize::MAX, |n, q| n.min(q.count));
+        for first in (0..d).step_by(LANES) {
+            let mut y = [isa.splat(0.0); T];
+            for (k, v) in values.chunks_exact(layout.value()).take(shared).enumerate() {
+                let (v, v_scale) = memory::value(isa, layout, v, first);
+                for t in 0..T {
+                    y[t] = isa.fma(isa.splat(scores[t * most + k] * v_scale), v, y[t]);
+                }
+            }
+            for (t, query) in queries.iter().enumerate() {
+                let rest = values.chunks_exact(layout.value()).enumerate().take(query.count).skip(shared);
+                for (k, v) in rest {
+                    let (v, v_scale) = memory::value(isa, layout, v, first);
+                    y[t] = isa.fma(isa.splat(scores[t * most + k] * v_scale), v, y[t]);
+                }
+                let to = tile.row(query.row).get_mut(query.head * d + first..query.head * d + (first + LANES).min(d));
+                if let Some(to) = to {
+                    math::write(isa, isa.mul(y[t], isa.splat(scale[t])), to);
+                }
+            }
+        }
+    }
+}
+
+/// `p[i] = exp(p[i] − max p)`; returns their sum. The length is a multiple of sixteen.
+#[inline(always)]
+fn softmax<I: Isa>(isa: I, p: &mut [f32]) -> f32 {
+    let p = p.as_chunks_mut::<LANES>().0;
+    let mut most = isa.splat(f32::NEG_INFINITY);
+    for p in p.iter() {
+        most = isa.max(isa.load(p), most);
+    }
+    let mut lanes = [0.0; LANES];
+    isa.store(most, &mut lanes);
+    let most = isa.splat(lanes.iter().fold(f32::NEG_INFINITY, |m, v| if *v > m { *v } else { m }));
+    let mut sum = isa.splat(0.0);
+    for p in p {
+        let e = math::exp(isa, isa.sub(isa.load(p), most));
+        isa.store(e, p);
+        sum = isa.add(sum, e);
+    }
+    isa.sum(sum)
+}

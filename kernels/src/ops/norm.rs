@@ -1,0 +1,77 @@
+//! Norms of a row.
+//!
+//! ```text
+//! layer norm   y = (x − mean) / √(variance + ε) · w + b       Ba et al., 2016; variance with 1/n
+//! RMS norm     y = x / √(mean(x²) + ε) · w                    Zhang and Sennrich, 2019
+//! ```
+//!
+//! Sums are taken in sixteen partial sums, combined by one tree.
+
+use super::Kernel;
+use crate::cpu::{Isa, LANES};
+use crate::formats;
+use crate::math;
+use crate::tile::Tile;
+use crate::weight::Matrix;
+
+/// A norm over rows of `width` values.
+pub struct Norm<'a> {
+    /// Activations `[rows, width]`.
+    pub x: &'a [f32],
+    /// `w`, one row.
+    pub weight: Matrix<'a>,
+    /// `b`, one row.
+    pub bias: Option<Matrix<'a>>,
+    /// ε.
+    pub epsilon: f32,
+    /// Whether the mean is subtracted (layer norm).
+    pub center: bool,
+}
+
+/// Cells of scratch a thread needs: weight and bias as `f32`.
+pub const fn scratch(width: usize) -> usize {
+    2 * width
+}
+
+impl Kernel for Norm<'_> {
+    #[inline(always)]
+    fn tile<I: Isa>(&self, isa: I, tile: &mut Tile<'_>, scratch: &mut [f32]) {
+        let width = self.weight.width;
+        let Some((weight, rest)) = scratch.split_at_mut_checked(width) else { return };
+        let Some(bias) = rest.get_mut(..width) else { return };
+        formats::decode(isa, self.weight.format, self.weight.bytes, weight);
+        match &self.bias {
+            Some(b) => formats::decode(isa, b.format, b.bytes, bias),
+            None => bias.fill(0.0),
+        }
+        for r in tile.rows() {
+            let Some(x) = self.x.get(r * width..(r + 1) * width) else { continue };
+            let mean = if self.center { sum(isa, x, |v| v) / width as f32 } else { 0.0 };
+            let center = isa.splat(mean);
+            // Lanes beyond the row's end are zero when read: take back what the mean adds there.
+            let beyond = (width.next_multiple_of(LANES) - width) as f32;
+            let squares = sum(isa, x, |v| {
+                let v = isa.sub(v, center);
+                isa.mul(v, v)
+            }) - beyond * (mean * mean);
+            let variance = isa.splat(squares / width as f32 + self.epsilon);
+            let scale = isa.div(isa.splat(1.0), isa.sqrt(variance));
+            let operands = x.chunks(LANES).zip(weight.chunks(LANES)).zip(bias.chunks(LANES));
+            for (y, ((x, w), b)) in tile.row(r).chunks_mut(LANES).zip(operands) {
+                let v = isa.mul(isa.sub(math::read(isa, x), center), scale);
+                let v = isa.mul(v, math::read(isa, w));
+                let v = if self.bias.is_some() { isa.add(v, math::read(isa, b)) } else { v };
+                math::write(isa, v, y);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn sum<I: Isa>(isa: I, x: &[f32], f: impl Fn(I::F) -> I::F) -> f32 {
+    let mut partial = isa.splat(0.0);
+    for x in x.chunks(LANES) {
+        partial = isa.add(partial, f(math::read(isa, x)));
+    }
+    isa.sum(partial)
+}

@@ -1,0 +1,100 @@
+//! Threads that share the tiles of one operation.
+//!
+//! A [`Pool`] runs one operation at a time: the calling thread and its workers take tiles from a common counter until
+//! none is left. The caller does not wait for a worker that has not begun (a busy machine costs speed, never a
+//! stall), and every thread asks the [`Interrupt`] before each tile. Without the feature `std` there is one thread.
+
+use crate::tile::{Grid, Scratch, Tile};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+
+#[cfg(feature = "std")]
+mod threads;
+
+/// Says when work should stop: a cancel flag, a deadline.
+pub trait Interrupt: Sync {
+    /// Asked before each tile, by every thread, so it should cost less than a microsecond.
+    fn stopped(&self) -> bool;
+}
+
+/// Never stops.
+pub struct Never;
+
+impl Interrupt for Never {
+    fn stopped(&self) -> bool {
+        false
+    }
+}
+
+/// The work was stopped by its [`Interrupt`]; what it was writing is incomplete.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stopped;
+
+/// Threads and the scratch memory they need.
+pub struct Pool {
+    #[cfg(feature = "std")]
+    workers: threads::Workers,
+}
+
+impl Pool {
+    /// A pool of so many threads, the caller's included; at least one. Threads that cannot be started are done without.
+    #[allow(unused_variables, reason = "one thread without std")]
+    pub fn new(threads: usize) -> Pool {
+        Pool {
+            #[cfg(feature = "std")]
+            workers: threads::Workers::new(threads.saturating_sub(1)),
+        }
+    }
+
+    /// Number of threads, the caller's included.
+    pub fn threads(&self) -> usize {
+        #[cfg(feature = "std")]
+        return self.workers.len() + 1;
+        #[cfg(not(feature = "std"))]
+        1
+    }
+
+    /// Calls `work` once for every tile of the grid, with scratch memory of the thread that does it.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the interrupt said so; tiles not begun by then are left out.
+    pub fn run(
+        &self,
+        grid: &Grid<'_>,
+        scratch: &mut [f32],
+        interrupt: &dyn Interrupt,
+        work: &(dyn Fn(&mut Tile<'_>, &mut [f32]) + Sync),
+    ) -> Result<(), Stopped> {
+        let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let scratch = Scratch::new(scratch, self.threads());
+        let share = |thread: usize| {
+            #[allow(unsafe_code)]
+            // SAFETY: `thread` is the number of the one thread that runs this closure with it.
+            let scratch = unsafe { scratch.part(thread) };
+            loop {
+                let index = next.fetch_add(1, Relaxed);
+                if index >= grid.len() || stop.load(Relaxed) {
+                    break;
+                }
+                if interrupt.stopped() {
+                    stop.store(true, Relaxed);
+                    break;
+                }
+                #[allow(unsafe_code)]
+                // SAFETY: the counter gives every index once.
+                work(&mut unsafe { grid.tile(index) }, scratch);
+            }
+        };
+        #[cfg(feature = "std")]
+        if grid.len() > 1 {
+            self.workers.join_in(&share);
+        } else {
+            share(0);
+        }
+        #[cfg(not(feature = "std"))]
+        share(0);
+        if stop.load(Relaxed) { Err(Stopped) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

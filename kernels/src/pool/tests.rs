@@ -1,0 +1,61 @@
+#![allow(clippy::unwrap_used, clippy::panic)]
+extern crate std;
+use super::*;
+use alloc::vec;
+use core::sync::atomic::AtomicUsize;
+
+/// Every tile is done exactly once, whatever the number of threads, over many short jobs.
+#[test]
+fn every_element_is_written_once() {
+    for threads in [1, 2, 3, 8] {
+        let pool = Pool::new(threads);
+        assert_eq!(pool.threads(), threads);
+        for round in 0..300 {
+            let (height, width) = (1 + round % 7, 1 + round * 13 % 97);
+            let mut matrix = vec![0.0f32; height * width];
+            let mut scratch = vec![0.0f32; 4 * threads];
+            let grid = Grid::new(&mut matrix, width, (2, 16));
+            pool.run(&grid, &mut scratch, &Never, &|tile, scratch| {
+                assert_eq!(scratch.len(), 4);
+                for r in tile.rows() {
+                    let first = tile.columns().start;
+                    for (c, y) in tile.row(r).iter_mut().enumerate() {
+                        *y += (r * width + first + c + 1) as f32;
+                    }
+                }
+            })
+            .unwrap();
+            assert!(matrix.iter().enumerate().all(|(i, y)| *y == (i + 1) as f32));
+        }
+    }
+}
+
+#[test]
+fn an_interrupt_stops_within_one_tile_per_thread() {
+    struct After(AtomicUsize);
+    impl Interrupt for After {
+        fn stopped(&self) -> bool {
+            self.0.fetch_add(1, Relaxed) >= 10
+        }
+    }
+    let (pool, done) = (Pool::new(3), AtomicUsize::new(0));
+    let mut matrix = vec![0.0f32; 1000];
+    let grid = Grid::new(&mut matrix, 1, (1, 1));
+    let result = pool.run(&grid, &mut [], &After(AtomicUsize::new(0)), &|_, _| {
+        done.fetch_add(1, Relaxed);
+    });
+    assert_eq!(result, Err(Stopped));
+    assert_eq!(done.load(Relaxed), 10);
+}
+
+#[test]
+fn a_panic_in_a_tile_reaches_the_caller_and_the_pool_lives_on() {
+    let pool = Pool::new(2);
+    let mut matrix = vec![0.0f32; 64];
+    let grid = Grid::new(&mut matrix, 1, (1, 1));
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _ = pool.run(&grid, &mut [], &Never, &|tile, _| assert!(tile.rows().start != 40));
+    }));
+    assert!(result.is_err());
+    assert_eq!(pool.run(&grid, &mut [], &Never, &|_, _| ()), Ok(()));
+}

@@ -1,0 +1,70 @@
+//! Weight matrices, as places in mapped files.
+
+use crate::formats::Format;
+
+/// Where a weight matrix `[height, width]` lies: rows of `width` values in a block format, one after another.
+///
+/// A handle without lifetime: the bytes are looked up in [`Weights`] when they are needed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Weight {
+    /// Number of the file.
+    pub file: usize,
+    /// First byte in the file.
+    pub offset: usize,
+    /// How values are stored.
+    pub format: Format,
+    /// Rows: outputs of a linear map, entries of a table; 1 for a vector.
+    pub height: usize,
+    /// Values of a row: inputs of a linear map.
+    pub width: usize,
+}
+
+impl Weight {
+    /// Bytes of all rows, if the width is whole blocks and the size can be represented.
+    pub fn len(&self) -> Option<usize> {
+        self.format.row_bytes(self.width)?.checked_mul(self.height)
+    }
+
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.height == 0 || self.width == 0
+    }
+}
+
+/// The files weights lie in.
+#[derive(Clone, Copy, Debug)]
+pub struct Weights<'a>(pub &'a [&'a [u8]]);
+
+impl<'a> Weights<'a> {
+    /// The bytes of a matrix, with what is needed to read them; `None` when they are not inside the file.
+    pub fn matrix(&self, weight: &Weight) -> Option<Matrix<'a>> {
+        let end = weight.offset.checked_add(weight.len()?)?;
+        let bytes = self.0.get(weight.file)?.get(weight.offset..end)?;
+        let row_bytes = weight.format.row_bytes(weight.width)?;
+        Some(Matrix { bytes, format: weight.format, height: weight.height, width: weight.width, row_bytes })
+    }
+}
+
+/// A weight matrix in memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Matrix<'a> {
+    /// All rows.
+    pub bytes: &'a [u8],
+    /// How values are stored.
+    pub format: Format,
+    /// Number of rows.
+    pub height: usize,
+    /// Values of a row.
+    pub width: usize,
+    /// Bytes of a row.
+    pub row_bytes: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// The bytes of one row; empty when there is no such row.
+    #[inline(always)]
+    pub fn row(&self, row: usize) -> &'a [u8] {
+        let start = row.saturating_mul(self.row_bytes);
+        self.bytes.get(start..start.saturating_add(self.row_bytes)).unwrap_or(&[])
+    }
+}
