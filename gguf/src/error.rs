@@ -6,7 +6,8 @@ use core::fmt;
 use crate::limits;
 use crate::types::TensorType;
 
-/// Why a file was refused, or a value not given. `at` is a byte offset in the file.
+/// Why a file was refused, a value not given, or a file not written. `at` is a byte offset in the file; when writing,
+/// in the file as it would have been.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the operands are explained by the message of each variant")]
 pub enum Error {
@@ -85,6 +86,22 @@ pub enum Error {
     NotUtf8 { at: usize, bad: usize },
     /// A tensor that was asked for is absent.
     MissingTensor { name: String },
+
+    /// A set of files without a file.
+    NoFiles,
+    /// A file of a split model says another number of files than there are.
+    SplitCount { file: usize, files: usize, count: u32 },
+    /// A file of a split model is not the one of its place.
+    SplitNumber { file: usize, number: u32 },
+    /// The files of a split model have not the number of tensors that one of them promises.
+    SplitTensors { file: usize, promised: u64, found: u64 },
+    /// Two files of a split model have a tensor of one name.
+    SplitDuplicate { name: String, first: usize, second: usize },
+
+    /// Another tensor, or the end, came before a tensor had all its bytes (writing).
+    TooLittleData { name: String, wanted: u64, found: u64 },
+    /// More bytes for a tensor than its description says (writing).
+    TooMuchData { name: String, wanted: u64, found: u64 },
 }
 
 impl Error {
@@ -259,6 +276,38 @@ impl fmt::Display for Error {
                 write!(f, "the string at byte {at} is not UTF-8 from byte {bad} on")
             }
             Self::MissingTensor { name } => write!(f, "the file has no tensor {}", Name(name)),
+
+            Self::NoFiles => f.write_str("no file was given"),
+            Self::SplitCount { file, files, count } => {
+                write!(f, "file {} of {files} says that the model has {count} files", file + 1)
+            }
+            Self::SplitNumber { file, number } => {
+                write!(
+                    f,
+                    "file {} of the split model says that it is file {}",
+                    file + 1,
+                    u64::from(*number) + 1
+                )
+            }
+            Self::SplitTensors { file, promised, found } => write!(
+                f,
+                "file {} of the split model says that there are {promised} tensors, the files have {found}",
+                file + 1
+            ),
+            Self::SplitDuplicate { name, first, second } => write!(
+                f,
+                "tensor {} is in file {} and in file {} of the split model",
+                Name(name),
+                first + 1,
+                second + 1
+            ),
+
+            Self::TooLittleData { name, wanted, found } => {
+                write!(f, "tensor {} takes {wanted} bytes and was given {found}", Name(name))
+            }
+            Self::TooMuchData { name, wanted, found } => {
+                write!(f, "tensor {} takes {wanted} bytes and was given {found} or more", Name(name))
+            }
         }
     }
 }

@@ -14,6 +14,21 @@
 //! things up cannot fail for a reason of layout; it takes time linear in the bytes before the data (and n log n in
 //! the number of names), and memory proportional to the names that are really there, whatever the header claims.
 //!
+//! ```
+//! use ocelli_gguf::{Gguf, TensorType, Writer};
+//!
+//! let mut writer = Writer::new();
+//! writer.metadata("general.architecture", "llama").metadata("llama.block_count", 2u32);
+//! writer.tensor("output_norm.weight", TensorType::F32, &[4], &[0; 16]);
+//! let bytes = writer.finish()?;
+//!
+//! let file = Gguf::parse(&bytes)?;
+//! let layers: u32 = file.require("llama.block_count")?;
+//! let norm = file.require_tensor("output_norm.weight")?;
+//! assert_eq!((layers, norm.dims(), norm.data.len()), (2, &[4][..], 16));
+//! # Ok::<(), ocelli_gguf::Error>(())
+//! ```
+//!
 //! Source: the GGUF specification, and the checks of ggml's own reader.
 #![no_std]
 
@@ -25,16 +40,25 @@ mod cursor;
 mod error;
 mod from_value;
 mod reader;
+mod split;
 mod tensor;
+mod to_value;
 mod types;
 mod value;
+mod writer;
 
 pub use error::Error;
 pub use from_value::{FromValue, List, ListIter, Mismatch};
 pub use reader::Gguf;
+pub use split::{Shards, SplitInfo, SplitName};
 pub use tensor::TensorInfo;
+pub use to_value::{Element, ToValue};
 pub use types::TensorType;
 pub use value::{Array, ArrayIter, Text, Value, ValueType};
+pub use writer::{Body, Outline, WriteError, Writer};
+
+/// The key of the alignment.
+const ALIGNMENT_KEY: &str = "general.alignment";
 
 /// What `general.alignment` is when a file does not say.
 pub const DEFAULT_ALIGNMENT: u32 = 32;

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::from_value::{FromValue, Mismatch};
 use crate::tensor::{Description, TensorInfo};
 use crate::value::{Value, ValueType};
-use crate::{DEFAULT_ALIGNMENT, limits};
+use crate::{ALIGNMENT_KEY, DEFAULT_ALIGNMENT, limits};
 
 /// A GGUF file in memory, checked and indexed. Nothing of it is copied.
 #[derive(Clone, Debug)]
@@ -33,16 +33,9 @@ struct Entry<'a> {
 impl<'a> Gguf<'a> {
     /// Reads the file's own description of itself and checks every word of it.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
-        let mut cursor = Cursor::new(bytes);
-        let version = read_version(&mut cursor)?;
-        let (n_tensors, n_metadata) = read_counts(&mut cursor)?;
-        let (metadata, by_key) = read_metadata(&mut cursor, n_metadata)?;
-        let (descriptions, by_name) = read_descriptions(&mut cursor, n_tensors)?;
-
-        let mut file = Self { version, alignment: 0, metadata, tensors: Vec::new(), by_key, by_name };
-        file.alignment = file.read_alignment()?;
-        file.tensors = place_all(bytes, &descriptions, cursor.at() as u64, u64::from(file.alignment))?;
-        Ok(file)
+        let Head { version, alignment, metadata, by_key, descriptions, by_name, end } = Head::read(bytes)?;
+        let tensors = place_all(bytes, &descriptions, end as u64, u64::from(alignment))?;
+        Ok(Self { version, alignment, metadata, tensors, by_key, by_name })
     }
 
     /// The version of the format: 2 or 3.
@@ -86,8 +79,8 @@ impl<'a> Gguf<'a> {
 
     /// The tensor of a name.
     pub fn tensor(&self, name: &str) -> Option<&TensorInfo<'a>> {
-        let find = self.by_name.binary_search_by(|&i| name_of(&self.tensors, i).cmp(name));
-        self.tensors.get(*self.by_name.get(find.ok()?)? as usize)
+        let found = self.by_name.binary_search_by(|&i| name_of(&self.tensors, i).cmp(name)).ok()?;
+        self.tensors.get(*self.by_name.get(found)? as usize)
     }
 
     /// The tensor of a name, or an error that says which is missing.
@@ -96,18 +89,7 @@ impl<'a> Gguf<'a> {
     }
 
     fn entry(&self, key: &str) -> Option<&Entry<'a>> {
-        let find = self.by_key.binary_search_by(|&i| key_of(&self.metadata, i).cmp(key));
-        self.metadata.get(*self.by_key.get(find.ok()?)? as usize)
-    }
-
-    /// `general.alignment`: a u32 as ggml wants it, and a power of two.
-    fn read_alignment(&self) -> Result<u32, Error> {
-        let Some(entry) = self.entry("general.alignment") else { return Ok(DEFAULT_ALIGNMENT) };
-        match entry.value {
-            Value::U32(alignment) if alignment.is_power_of_two() => Ok(alignment),
-            Value::U32(alignment) => Err(Error::BadAlignment { at: entry.at, alignment }),
-            _ => Err(entry.mismatch(Mismatch::Type, ValueType::U32.name())),
-        }
+        find_entry(&self.metadata, &self.by_key, key)
     }
 }
 
@@ -119,6 +101,40 @@ impl Entry<'_> {
             Mismatch::Range => Error::DoesNotFit { key, at, wanted },
             Mismatch::Utf8 { bad } => Error::ValueNotUtf8 { key, at, bad },
         }
+    }
+}
+
+/// What comes before the data: everything but the places of the tensors. The writer reads its own with it.
+pub(crate) struct Head<'a> {
+    version: u32,
+    pub(crate) alignment: u32,
+    metadata: Vec<Entry<'a>>,
+    by_key: Vec<u32>,
+    descriptions: Vec<Description<'a>>,
+    by_name: Vec<u32>,
+    /// One past its last byte.
+    end: usize,
+}
+
+impl<'a> Head<'a> {
+    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Error> {
+        let mut cursor = Cursor::new(bytes);
+        let version = read_version(&mut cursor)?;
+        let (n_tensors, n_metadata) = read_counts(&mut cursor)?;
+        let (metadata, by_key) = read_metadata(&mut cursor, n_metadata)?;
+        let alignment = read_alignment(find_entry(&metadata, &by_key, ALIGNMENT_KEY))?;
+        let (descriptions, by_name) = read_descriptions(&mut cursor, n_tensors)?;
+        Ok(Self { version, alignment, metadata, by_key, descriptions, by_name, end: cursor.at() })
+    }
+}
+
+/// The alignment of the tensors: a u32, as ggml wants it, and a power of two.
+fn read_alignment(entry: Option<&Entry<'_>>) -> Result<u32, Error> {
+    let Some(entry) = entry else { return Ok(DEFAULT_ALIGNMENT) };
+    match entry.value {
+        Value::U32(alignment) if alignment.is_power_of_two() => Ok(alignment),
+        Value::U32(alignment) => Err(Error::BadAlignment { at: entry.at, alignment }),
+        _ => Err(entry.mismatch(Mismatch::Type, ValueType::U32.name())),
     }
 }
 
@@ -223,6 +239,11 @@ fn place_all<'a>(
         tensors.push(tensor);
     }
     Ok(tensors)
+}
+
+fn find_entry<'e, 'a>(entries: &'e [Entry<'a>], by_key: &[u32], key: &str) -> Option<&'e Entry<'a>> {
+    let found = by_key.binary_search_by(|&i| key_of(entries, i).cmp(key)).ok()?;
+    entries.get(*by_key.get(found)? as usize)
 }
 
 fn key_of<'a>(entries: &[Entry<'a>], i: u32) -> &'a str {

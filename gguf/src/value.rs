@@ -289,6 +289,11 @@ impl<'a> Array<'a> {
         self.count == 0
     }
 
+    /// The elements as they are in the file, the lengths of strings included.
+    pub(crate) const fn encoded(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// Where in the file the first element is.
     pub const fn offset(&self) -> usize {
         self.at

@@ -1,78 +1,10 @@
 //! Reading a file written by hand, byte for byte as the specification has it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod raw;
+
 use ocelli_gguf::{Array, Error, Gguf, List, TensorType, Text, Value, ValueType};
-
-fn string(out: &mut Vec<u8>, text: &[u8]) {
-    out.extend((text.len() as u64).to_le_bytes());
-    out.extend(text);
-}
-
-fn entry(out: &mut Vec<u8>, key: &str, kind: u32, value: &[u8]) {
-    string(out, key.as_bytes());
-    out.extend(kind.to_le_bytes());
-    out.extend(value);
-}
-
-fn tensor(out: &mut Vec<u8>, name: &str, dims: &[u64], kind: u32, offset: u64) {
-    string(out, name.as_bytes());
-    out.extend((dims.len() as u32).to_le_bytes());
-    dims.iter().for_each(|d| out.extend(d.to_le_bytes()));
-    out.extend(kind.to_le_bytes());
-    out.extend(offset.to_le_bytes());
-}
-
-fn array(kind: u32, count: u64, elements: &[u8]) -> Vec<u8> {
-    [&kind.to_le_bytes()[..], &count.to_le_bytes(), elements].concat()
-}
-
-/// Every type of value, two tensors, alignment 64.
-fn sample(version: u32) -> Vec<u8> {
-    let mut strings = Vec::new();
-    string(&mut strings, b"a");
-    string(&mut strings, b"");
-    string(&mut strings, "\u{2581}the".as_bytes());
-    let mut text = Vec::new();
-    string(&mut text, b"llama");
-    let mut not_utf8 = Vec::new();
-    string(&mut not_utf8, b"ab\xff");
-
-    let entries: [(&str, u32, Vec<u8>); 19] = [
-        ("general.architecture", 8, text),
-        ("general.alignment", 4, 64u32.to_le_bytes().into()),
-        ("u8", 0, vec![200]),
-        ("i8", 1, vec![0xFF]),
-        ("u16", 2, 65535u16.to_le_bytes().into()),
-        ("i16", 3, (-2i16).to_le_bytes().into()),
-        ("u32", 4, u32::MAX.to_le_bytes().into()),
-        ("i32", 5, (-3i32).to_le_bytes().into()),
-        ("f32", 6, 0.5f32.to_le_bytes().into()),
-        ("bool", 7, vec![1]),
-        ("u64", 10, u64::MAX.to_le_bytes().into()),
-        ("i64", 11, (-4i64).to_le_bytes().into()),
-        ("f64", 12, 0.25f64.to_le_bytes().into()),
-        ("strings", 9, array(8, 3, &strings)),
-        ("i32s", 9, array(5, 3, &[7i32, -8, 9].map(i32::to_le_bytes).concat())),
-        ("u16s", 9, array(2, 2, &[1u16, 65535].map(u16::to_le_bytes).concat())),
-        ("bools", 9, array(7, 2, &[1, 0])),
-        ("empty", 9, array(6, 0, &[])),
-        ("not utf8", 8, not_utf8),
-    ];
-    let mut out = Vec::from(*b"GGUF");
-    out.extend(version.to_le_bytes());
-    out.extend(2u64.to_le_bytes());
-    out.extend((entries.len() as u64).to_le_bytes());
-    for (key, kind, value) in entries {
-        entry(&mut out, key, kind, &value);
-    }
-    tensor(&mut out, "z", &[3, 2], 0, 0);
-    tensor(&mut out, "a.weight", &[64, 1, 2], 8, 64);
-    out.resize(out.len().next_multiple_of(64), 0);
-    out.extend((0..24).collect::<Vec<u8>>());
-    out.resize(out.len() + 40, 0);
-    out.extend((0..136).collect::<Vec<u8>>());
-    out
-}
+use raw::sample;
 
 #[test]
 fn both_versions() {
