@@ -31,3 +31,6 @@ pub mod tile;
 pub mod weight;
 
 mod math;
+mod plan;
+pub mod run;
+pub mod tape;
