@@ -18,6 +18,9 @@ pub use scalar::Scalar;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+mod neon;
+
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -120,6 +123,10 @@ pub struct Entry {
 pub const ISAS: &[Entry] = &[
     #[cfg(target_arch = "x86_64")]
     Entry { name: avx2::Avx2::NAME, detect: avx2::detect },
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    Entry { name: <neon::Dotprod as neon::Dot>::NAME, detect: neon::detect_dotprod },
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    Entry { name: <neon::Widening as neon::Dot>::NAME, detect: neon::detect },
     Entry { name: Scalar::NAME, detect: scalar::detect },
 ];
 
@@ -129,9 +136,10 @@ pub const ISAS: &[Entry] = &[
 /// The name is unknown, or the CPU lacks the instructions.
 pub fn choose(name: Option<&str>) -> Result<&'static dyn Kernels, UnknownIsa> {
     let named = |e: &&Entry| name.is_none_or(|n| n == e.name);
-    ISAS.iter().filter(named).find_map(|e| (e.detect)()).ok_or(UnknownIsa {
-        known: name.is_none_or(|n| ISAS.iter().any(|e| e.name == n)),
-    })
+    ISAS.iter()
+        .filter(named)
+        .find_map(|e| (e.detect)())
+        .ok_or(UnknownIsa { known: name.is_none_or(|n| ISAS.iter().any(|e| e.name == n)) })
 }
 
 /// The instruction set asked for cannot be used.
@@ -143,7 +151,11 @@ pub struct UnknownIsa {
 
 impl core::fmt::Display for UnknownIsa {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(if self.known { "this CPU lacks the instruction set; " } else { "unknown instruction set; " })?;
+        f.write_str(if self.known {
+            "this CPU lacks the instruction set; "
+        } else {
+            "unknown instruction set; "
+        })?;
         f.write_str("known here:")?;
         ISAS.iter().try_for_each(|e| write!(f, " {}", e.name))
     }

@@ -1,0 +1,291 @@
+//! NEON: every 64-bit Arm. Sixteen lanes are four registers.
+//!
+//! Two instruction sets share all but the integer dot product: `Neon<Widening>` is what Armv8.0 has (Cortex-A53, A72),
+//! `Neon<Dotprod>` adds `sdot` (Cortex-A55, A76 and later).
+#![allow(unsafe_code, reason = "intrinsics; the tokens below prove the CPU has them")]
+
+use super::{Isa, LANES, Task};
+use crate::ops::Kernels;
+use core::arch::aarch64::*;
+
+/// The part that differs: four columns of four bytes each, multiplied and added up. A value of the type is the proof
+/// that the CPU has its instructions.
+pub(super) trait Dot: Copy + Send + Sync + 'static {
+    /// The name of the instruction set that has this dot product.
+    const NAME: &'static str;
+    /// The proof, if this CPU has the instructions.
+    fn new() -> Option<Self>;
+    /// Runs the task with the features enabled.
+    fn enter<T: Task>(isa: Neon<Self>, task: T) -> T::Out;
+    /// `sum[j] + Σᵢ w[4j + i] · x[4j + i]` for the four `i`, exactly, for any `w` and `x` in −127..=127.
+    fn dot(self, sum: int32x4_t, w: int8x16_t, x: int8x16_t) -> int32x4_t;
+}
+
+/// What every 64-bit Arm with NEON has: products in 16 bits, added up in pairs.
+#[derive(Clone, Copy)]
+pub(super) struct Widening(());
+
+impl Dot for Widening {
+    const NAME: &'static str = "neon";
+
+    fn new() -> Option<Widening> {
+        // This file is compiled only for targets that have NEON.
+        Some(Widening(()))
+    }
+    #[inline(always)]
+    fn enter<T: Task>(isa: Neon<Widening>, task: T) -> T::Out {
+        task.run(isa)
+    }
+    #[inline(always)]
+    fn dot(self, sum: int32x4_t, w: int8x16_t, x: int8x16_t) -> int32x4_t {
+        // SAFETY: see `impl Isa`; register operations only.
+        unsafe {
+            let (low, high) = (vmull_s8(vget_low_s8(w), vget_low_s8(x)), vmull_high_s8(w, x));
+            // Two products fit 16 bits: 2 · 128 · 127 = 32512.
+            vpadalq_s16(sum, vpaddq_s16(low, high))
+        }
+    }
+}
+
+/// Armv8.2 with `sdot`: sixteen products and their four sums in one instruction.
+#[derive(Clone, Copy)]
+pub(super) struct Dotprod(());
+
+/// By assembler, as the compiler's intrinsic (`vdotq_s32`) is not stable.
+#[inline]
+#[target_feature(enable = "neon,dotprod")]
+fn sdot(mut sum: int32x4_t, w: int8x16_t, x: int8x16_t) -> int32x4_t {
+    // SAFETY: one instruction on registers, which the features above have.
+    unsafe {
+        core::arch::asm!(
+            "sdot {sum:v}.4s, {w:v}.16b, {x:v}.16b",
+            sum = inout(vreg) sum, w = in(vreg) w, x = in(vreg) x,
+            options(pure, nomem, nostack, preserves_flags),
+        );
+    }
+    sum
+}
+
+#[target_feature(enable = "neon,dotprod")]
+fn enter_dotprod<T: Task>(isa: Neon<Dotprod>, task: T) -> T::Out {
+    task.run(isa)
+}
+
+impl Dot for Dotprod {
+    const NAME: &'static str = "neon-dotprod";
+
+    fn new() -> Option<Dotprod> {
+        #[cfg(feature = "std")]
+        let has = std::arch::is_aarch64_feature_detected!("dotprod");
+        #[cfg(not(feature = "std"))]
+        let has = cfg!(target_feature = "dotprod");
+        has.then_some(Dotprod(()))
+    }
+    #[inline(always)]
+    fn enter<T: Task>(isa: Neon<Dotprod>, task: T) -> T::Out {
+        // SAFETY: a `Dotprod` leaves `new` only after the feature has been seen.
+        unsafe { enter_dotprod(isa, task) }
+    }
+    #[inline(always)]
+    fn dot(self, sum: int32x4_t, w: int8x16_t, x: int8x16_t) -> int32x4_t {
+        // SAFETY: as above.
+        unsafe { sdot(sum, w, x) }
+    }
+}
+
+/// The token, which holds the proof.
+#[derive(Clone, Copy)]
+pub(super) struct Neon<D>(D);
+
+impl<D: Dot> Neon<D> {
+    /// The proof that this CPU has the instructions, if it has.
+    pub(super) fn new() -> Option<Neon<D>> {
+        D::new().map(Neon)
+    }
+}
+
+pub(super) fn detect() -> Option<&'static dyn Kernels> {
+    static TOKEN: Neon<Widening> = Neon(Widening(()));
+    Neon::<Widening>::new().map(|_| &TOKEN as &dyn Kernels)
+}
+
+pub(super) fn detect_dotprod() -> Option<&'static dyn Kernels> {
+    static TOKEN: Neon<Dotprod> = Neon(Dotprod(()));
+    Neon::<Dotprod>::new().map(|_| &TOKEN as &dyn Kernels)
+}
+
+/// Four columns of four rows of 32-bit words.
+#[inline(always)]
+fn transpose4(r: [uint32x4_t; 4]) -> [uint32x4_t; 4] {
+    // SAFETY: see `impl Isa`; register operations only.
+    unsafe {
+        let even = |a, b| vreinterpretq_u64_u32(vtrn1q_u32(a, b));
+        let odd = |a, b| vreinterpretq_u64_u32(vtrn2q_u32(a, b));
+        let (a0, a1, b0, b1) = (even(r[0], r[1]), odd(r[0], r[1]), even(r[2], r[3]), odd(r[2], r[3]));
+        [vtrn1q_u64(a0, b0), vtrn1q_u64(a1, b1), vtrn2q_u64(a0, b0), vtrn2q_u64(a1, b1)]
+            .map(|column| vreinterpretq_u32_u64(column))
+    }
+}
+
+// SAFETY of every block below: NEON belongs to every target this file is compiled for; loads and stores go through
+// references to arrays of the exact size.
+macro_rules! lanes {
+    ($($x:ident),+ => $f:expr) => {
+        // SAFETY: see above.
+        unsafe { [$f($($x[0]),+), $f($($x[1]),+), $f($($x[2]),+), $f($($x[3]),+)] }
+    };
+}
+
+type F = [float32x4_t; 4];
+
+impl<D: Dot> Isa for Neon<D> {
+    const NAME: &'static str = D::NAME;
+    type F = F;
+    type N = [int32x4_t; 4];
+
+    #[inline(always)]
+    fn enter<T: Task>(self, task: T) -> T::Out {
+        D::enter(self, task)
+    }
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> F {
+        // SAFETY: see above.
+        unsafe { [vdupq_n_f32(x); 4] }
+    }
+    #[inline(always)]
+    fn load(self, from: &[f32; LANES]) -> F {
+        let q = [0, 4, 8, 12];
+        lanes!(q => |i| vld1q_f32(from.as_ptr().add(i)))
+    }
+    #[inline(always)]
+    fn store(self, x: F, to: &mut [f32; LANES]) {
+        let q = [0, 4, 8, 12];
+        lanes!(q, x => |i, x| vst1q_f32(to.as_mut_ptr().add(i), x));
+    }
+    #[inline(always)]
+    fn add(self, a: F, b: F) -> F {
+        lanes!(a, b => vaddq_f32)
+    }
+    #[inline(always)]
+    fn sub(self, a: F, b: F) -> F {
+        lanes!(a, b => vsubq_f32)
+    }
+    #[inline(always)]
+    fn mul(self, a: F, b: F) -> F {
+        lanes!(a, b => vmulq_f32)
+    }
+    #[inline(always)]
+    fn div(self, a: F, b: F) -> F {
+        lanes!(a, b => vdivq_f32)
+    }
+    #[inline(always)]
+    fn fma(self, a: F, b: F, c: F) -> F {
+        lanes!(c, a, b => vfmaq_f32)
+    }
+    #[inline(always)]
+    fn sqrt(self, a: F) -> F {
+        lanes!(a => vsqrtq_f32)
+    }
+    // Not `fmax` and `fmin`, which differ on zeros and on what is not a number.
+    #[inline(always)]
+    fn max(self, a: F, b: F) -> F {
+        lanes!(a, b => |a, b| vbslq_f32(vcgtq_f32(a, b), a, b))
+    }
+    #[inline(always)]
+    fn min(self, a: F, b: F) -> F {
+        lanes!(a, b => |a, b| vbslq_f32(vcltq_f32(a, b), a, b))
+    }
+    #[inline(always)]
+    fn select(self, a: F, b: F, yes: F, no: F) -> F {
+        lanes!(a, b, yes, no => |a, b, yes, no| vbslq_f32(vcltq_f32(a, b), yes, no))
+    }
+    #[inline(always)]
+    fn pow2(self, n: F) -> F {
+        lanes!(n => |n| vreinterpretq_f32_s32(vshlq_n_s32::<23>(vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127)))))
+    }
+    #[inline(always)]
+    fn sum(self, x: F) -> f32 {
+        // SAFETY: see above.
+        unsafe {
+            let x = vaddq_f32(vaddq_f32(x[0], x[2]), vaddq_f32(x[1], x[3]));
+            vpadds_f32(vadd_f32(vget_low_f32(x), vget_high_f32(x)))
+        }
+    }
+
+    #[inline(always)]
+    fn half(self, bits: u16) -> f32 {
+        // SAFETY: see above.
+        unsafe { vgetq_lane_f32::<0>(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(bits)))) }
+    }
+    #[inline(always)]
+    fn load_half(self, from: &[u16; LANES]) -> F {
+        let q = [0, 4, 8, 12];
+        lanes!(q => |i| vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from.as_ptr().add(i)))))
+    }
+    #[inline(always)]
+    fn store_half(self, x: F, to: &mut [u16; LANES]) {
+        let q = [0, 4, 8, 12];
+        lanes!(q, x => |i, x| vst1_u16(to.as_mut_ptr().add(i), vreinterpret_u16_f16(vcvt_f16_f32(x))));
+    }
+    #[inline(always)]
+    fn load_codes(self, from: &[i8; LANES]) -> F {
+        // SAFETY: see above.
+        unsafe {
+            let x = vld1q_s8(from.as_ptr());
+            let (low, high) = (vmovl_s8(vget_low_s8(x)), vmovl_high_s8(x));
+            let [a, b] = [low, high].map(|x| [vmovl_s16(vget_low_s16(x)), vmovl_high_s16(x)]);
+            self.float([a[0], a[1], b[0], b[1]])
+        }
+    }
+    #[inline(always)]
+    fn store_codes(self, x: F, to: &mut [i8; LANES]) {
+        let x = lanes!(x => vcvtq_s32_f32);
+        // SAFETY: see above.
+        unsafe {
+            let [low, high] = [[x[0], x[1]], [x[2], x[3]]].map(|[a, b]| vqmovn_high_s32(vqmovn_s32(a), b));
+            vst1q_s8(to.as_mut_ptr(), vqmovn_high_s16(vqmovn_s16(low), high));
+        }
+    }
+
+    #[inline(always)]
+    fn splat_int(self, x: i32) -> Self::N {
+        // SAFETY: see above.
+        unsafe { [vdupq_n_s32(x); 4] }
+    }
+    #[inline(always)]
+    fn float(self, x: Self::N) -> F {
+        lanes!(x => vcvtq_f32_s32)
+    }
+    #[inline(always)]
+    fn dot4<const WIDE: bool>(self, sum: Self::N, codes: &[i8; 4 * LANES], x: &[i8; 4]) -> Self::N {
+        let q = [0, 16, 32, 48];
+        // SAFETY: see above.
+        let x = unsafe { vreinterpretq_s8_s32(vdupq_n_s32(i32::from_le_bytes(x.map(|x| x as u8)))) };
+        lanes!(sum, q => |sum, i| self.0.dot(sum, vld1q_s8(codes.as_ptr().add(i)), x))
+    }
+    #[inline(always)]
+    fn lookup(self, table: &[i8; 16], nibbles: &[u8; 16]) -> [i8; 16] {
+        let mut out = [0; 16];
+        // SAFETY: see above.
+        unsafe {
+            let index = vandq_u8(vld1q_u8(nibbles.as_ptr()), vdupq_n_u8(15));
+            vst1q_s8(out.as_mut_ptr(), vqtbl1q_s8(vld1q_s8(table.as_ptr()), index));
+        }
+        out
+    }
+    #[inline(always)]
+    fn transpose(self, from: [&[u32; LANES]; LANES], to: &mut [[u32; LANES]; LANES]) {
+        for i in [0, 4, 8, 12] {
+            for j in [0, 4, 8, 12] {
+                // SAFETY: see above; `i` and `j` are at most 12, so four words from there are inside the sixteen.
+                unsafe {
+                    let block = core::array::from_fn(|r| vld1q_u32(from[i + r].as_ptr().add(j)));
+                    for (column, to) in transpose4(block).into_iter().zip(&mut to[j..]) {
+                        vst1q_u32(to.as_mut_ptr().add(i), column);
+                    }
+                }
+            }
+        }
+    }
+}
