@@ -1,2 +1,153 @@
-//! What is computed.
+//! What is computed: one file per paper.
+//!
+//! A model reads its weights' places and hyper-parameters from a file ([`Source`]), checking every shape against every
+//! number, and *records* what it computes on a tape: straight lines that read like the paper. It touches no number
+//! itself, knows no file system, no user's text and no device.
+//!
+//! ```text
+//! decoders (general.architecture)      llama.rs  qwen2.rs                    tokens and rows to logits
+//! encoders (clip.projector_type)       llava.rs (over clip.rs)  smolvlm.rs (over siglip.rs)   pixels to rows
+//! ```
+//!
+//! To add a model: one file, and one line in [`DECODERS`] or [`ENCODERS`].
 #![no_std]
+
+extern crate alloc;
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::Debug;
+use ocelli_kernels::tape::{Tape, TapeError};
+
+pub mod clip;
+mod error;
+pub mod llama;
+pub mod llava;
+pub mod qwen2;
+pub mod recipe;
+pub mod siglip;
+pub mod smolvlm;
+mod source;
+pub mod vit;
+
+pub use error::Error;
+pub use source::Source;
+
+use recipe::{ImageRecipe, ViewPlan};
+
+/// A language model: tokens and rows of embeddings in, logits of the next token out.
+pub trait Decoder: Debug + Send + Sync {
+    /// Width of a row of embeddings.
+    fn width(&self) -> usize;
+    /// Number of tokens, the length of the logits.
+    fn vocabulary(&self) -> usize;
+    /// Positions the model was trained for.
+    fn context(&self) -> usize;
+    /// Records the computation of the last row's logits for calls of at most `max_rows` cells.
+    ///
+    /// # Errors
+    /// A weight that does not fit the others.
+    fn decode(&self, max_rows: usize) -> Result<Tape, TapeError>;
+}
+
+/// A vision tower with its projector: patches of pixels in, rows of the decoder's embedding space out.
+pub trait Encoder: Debug + Send + Sync {
+    /// Width of a row, which must be the decoder's.
+    fn width(&self) -> usize;
+    /// How an image becomes views. `None` is the model's own way.
+    ///
+    /// # Errors
+    /// The model knows no such way.
+    fn recipe(&self, preprocess: Option<Preprocess>) -> Result<ImageRecipe, Error>;
+    /// The text in which the views of an image stand.
+    fn frame(&self, plan: &ViewPlan) -> Vec<Piece>;
+    /// Records the computation of the rows of at most `max_views` views.
+    ///
+    /// # Errors
+    /// A weight that does not fit the others.
+    fn encode(&self, max_views: usize) -> Result<Tape, TapeError>;
+}
+
+/// Ways to bring an image to a square, where a model is used with more than one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Preprocess {
+    /// Pad to a square: nothing is lost.
+    Pad,
+    /// Cut the centre out.
+    Crop,
+}
+
+/// A part of the text around an image's views.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Piece {
+    /// Text with control tokens in it.
+    Text(String),
+    /// The rows of a view.
+    View(u32),
+}
+
+/// A decoder that can be read.
+pub struct DecoderEntry {
+    /// `general.architecture`.
+    pub name: &'static str,
+    /// Reads its weights' places and numbers.
+    pub read: fn(&Source<'_>) -> Result<Box<dyn Decoder>, Error>,
+}
+
+/// An encoder that can be read.
+pub struct EncoderEntry {
+    /// `clip.projector_type`.
+    pub name: &'static str,
+    /// Models that use it, for people.
+    pub models: &'static str,
+    /// Reads its weights' places and numbers.
+    pub read: fn(&Source<'_>) -> Result<Box<dyn Encoder>, Error>,
+}
+
+/// Every decoder.
+pub const DECODERS: &[DecoderEntry] = &[
+    DecoderEntry { name: "llama", read: |s| Ok(Box::new(llama::Llama::read(s)?)) },
+    DecoderEntry { name: "qwen2", read: |s| Ok(Box::new(qwen2::Qwen2::read(s)?)) },
+];
+
+/// Every encoder.
+pub const ENCODERS: &[EncoderEntry] = &[
+    EncoderEntry { name: "mlp", models: "LLaVA-1.5", read: |s| Ok(Box::new(llava::Llava::read(s)?)) },
+    EncoderEntry {
+        name: "idefics3",
+        models: "SmolVLM, SmolVLM2, Idefics3",
+        read: |s| Ok(Box::new(smolvlm::SmolVlm::read(s)?)),
+    },
+];
+
+/// Reads the language model of a file.
+///
+/// # Errors
+/// The architecture is not one of [`DECODERS`], or the file does not hold what it says.
+pub fn decoder(source: &Source<'_>) -> Result<Box<dyn Decoder>, Error> {
+    let name: &str = source.file().require("general.architecture")?;
+    let unknown = || Error::Architecture {
+        key: "general.architecture",
+        found: name.into(),
+        known: DECODERS.iter().map(|d| d.name).collect(),
+    };
+    (DECODERS.iter().find(|d| d.name == name).ok_or_else(unknown)?.read)(source)
+}
+
+/// Reads the vision tower of a file.
+///
+/// # Errors
+/// The projector is not one of [`ENCODERS`], or the file does not hold what it says.
+pub fn encoder(source: &Source<'_>) -> Result<Box<dyn Encoder>, Error> {
+    let name = match source.file().optional("clip.vision.projector_type")? {
+        Some(name) => name,
+        None => source.file().require::<&str>("clip.projector_type")?,
+    };
+    let unknown = || Error::Architecture {
+        key: "clip.projector_type",
+        found: name.into(),
+        known: ENCODERS.iter().map(|d| d.name).collect(),
+    };
+    (ENCODERS.iter().find(|d| d.name == name).ok_or_else(unknown)?.read)(source)
+}

@@ -1,0 +1,192 @@
+//! LLaMA (Touvron et al., 2023): the decoder of SmolLM, TinyLlama, Vicuna and many others.
+//!
+//! ```text
+//! x  = E[tokens]
+//! x += W_o · attention(rope(W_q n), rope(W_k n), W_v n)      n = rms(x)     causal, queries may share keys
+//! x += W_down · (silu(W_gate n) ∘ W_up n)                    n = rms(x)
+//! logits = W_out · rms(x)                                    of the last row; W_out = E where the file ties them
+//! ```
+//!
+//! In `llama` files the rows of `W_q` and `W_k` are permuted, so that rotated pairs are adjacent.
+
+use crate::source::number;
+use crate::{Decoder, Error, Source};
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use ocelli_kernels::ops::activation::Activation;
+use ocelli_kernels::ops::rope::Pairing;
+use ocelli_kernels::tape::{Heads, Linear, Mask, Norm, Recorder, Tape, TapeError};
+use ocelli_kernels::weight::Weight;
+
+/// One layer of the decoder.
+#[derive(Debug)]
+struct Layer {
+    /// `[width]`
+    attention_norm: Norm,
+    /// `[heads · dim, width]`
+    q: Linear,
+    /// `[kv heads · dim, width]`
+    k: Linear,
+    /// `[kv heads · dim, width]`
+    v: Linear,
+    /// `[width, heads · dim]`
+    o: Linear,
+    /// `[width]`
+    feed_forward_norm: Norm,
+    /// `[hidden, width]`
+    gate: Linear,
+    /// `[hidden, width]`
+    up: Linear,
+    /// `[width, hidden]`
+    down: Linear,
+}
+
+/// A decoder of LLaMA's shape; which elements of a head rotate together is the family's choice.
+#[derive(Debug)]
+pub struct Llama {
+    /// E: `[vocabulary, width]`
+    embedding: Weight,
+    layers: Vec<Layer>,
+    /// `[width]`
+    norm: Norm,
+    /// `[vocabulary, width]`
+    output: Linear,
+    heads: Heads,
+    context: usize,
+    rope: Rope,
+}
+
+#[derive(Debug)]
+struct Rope {
+    base: f32,
+    dim: usize,
+    /// `[dim / 2]`
+    factors: Option<Weight>,
+    pairing: Pairing,
+}
+
+impl Llama {
+    /// Reads a `llama` file.
+    ///
+    /// # Errors
+    /// What the file says of itself does not fit together or is not supported.
+    pub fn read(source: &Source<'_>) -> Result<Llama, Error> {
+        Llama::family(source, "llama", Pairing::Adjacent)
+    }
+
+    /// Reads a decoder of this shape under another name.
+    pub(crate) fn family(source: &Source<'_>, name: &str, pairing: Pairing) -> Result<Llama, Error> {
+        let key = |k: &str| format!("{name}.{k}");
+        let width = source.size(&key("embedding_length"))?;
+        let hidden = source.size(&key("feed_forward_length"))?;
+        let vocabulary = source.rows("token_embd.weight")?;
+        let epsilon = source.positive(&key("attention.layer_norm_rms_epsilon"), None)?;
+        let heads = heads(source, name, width)?;
+        let blocks = source.size(&key("block_count"))?;
+        if source.file().optional::<u32>(&key("expert_count"))?.is_some_and(|n| n > 0) {
+            return Err(Error::Unsupported { what: "a mixture of experts", found: key("expert_count") });
+        }
+        let layer = |i: usize| {
+            let name = |part: &str| format!("blk.{i}.{part}");
+            let (queries, keys) = (heads.count * heads.dim, heads.kv * heads.dim);
+            Ok(Layer {
+                attention_norm: source.norm(&name("attn_norm"), width, epsilon)?,
+                q: source.linear(&name("attn_q"), queries, width)?,
+                k: source.linear(&name("attn_k"), keys, width)?,
+                v: source.linear(&name("attn_v"), keys, width)?,
+                o: source.linear(&name("attn_output"), width, queries)?,
+                feed_forward_norm: source.norm(&name("ffn_norm"), width, epsilon)?,
+                gate: source.linear(&name("ffn_gate"), hidden, width)?,
+                up: source.linear(&name("ffn_up"), hidden, width)?,
+                down: source.linear(&name("ffn_down"), width, hidden)?,
+            })
+        };
+        let embedding = source.matrix("token_embd.weight", vocabulary, width)?;
+        let tied = !source.has("output.weight");
+        Ok(Llama {
+            embedding,
+            layers: (0..blocks).map(layer).collect::<Result<_, Error>>()?,
+            norm: source.norm("output_norm", width, epsilon)?,
+            output: if tied { Linear { w: embedding, b: None } } else { source.linear("output", vocabulary, width)? },
+            heads,
+            context: source.size(&key("context_length"))?,
+            rope: rope(source, name, heads.dim, pairing)?,
+        })
+    }
+}
+
+fn heads(source: &Source<'_>, name: &str, width: usize) -> Result<Heads, Error> {
+    let key = |k: &str| format!("{name}.attention.{k}");
+    let count = source.size(&key("head_count"))?;
+    let kv = source.size_or(&key("head_count_kv"), Some(count))?;
+    let dim = source.size_or(&key("key_length"), Some(width / count))?;
+    if !count.is_multiple_of(kv) {
+        return Err(number(&key("head_count_kv"), kv as f64, "a divisor of head_count"));
+    }
+    if source.size_or(&key("value_length"), Some(dim))? != dim {
+        return Err(Error::Unsupported { what: "values of another length than keys", found: key("value_length") });
+    }
+    if !dim.is_multiple_of(2) || count.saturating_mul(dim) > 1 << 24 {
+        return Err(number(&key("key_length"), dim as f64, "even, and no larger than a model's width"));
+    }
+    Ok(Heads { count, kv, dim })
+}
+
+fn rope(source: &Source<'_>, name: &str, head_dim: usize, pairing: Pairing) -> Result<Rope, Error> {
+    let key = |k: &str| format!("{name}.rope.{k}");
+    let dim = source.size_or(&key("dimension_count"), Some(head_dim))?;
+    if dim > head_dim || !dim.is_multiple_of(2) {
+        return Err(number(&key("dimension_count"), dim as f64, "even and at most a head's length"));
+    }
+    let scaling = source.file().optional::<&str>(&key("scaling.type"))?.unwrap_or("none");
+    let factor = source.positive(&key("scaling.factor"), Some(1.0))?;
+    if scaling != "none" && factor != 1.0 {
+        let found = scaling.to_string();
+        return Err(Error::Unsupported { what: "a scaled rotary embedding", found });
+    }
+    let factors = source.has("rope_freqs.weight").then(|| source.vector("rope_freqs.weight", dim / 2)).transpose()?;
+    Ok(Rope { base: source.positive(&key("freq_base"), Some(10_000.0))?, dim, factors, pairing })
+}
+
+impl Decoder for Llama {
+    fn width(&self) -> usize {
+        self.embedding.width
+    }
+
+    fn vocabulary(&self) -> usize {
+        self.embedding.height
+    }
+
+    fn context(&self) -> usize {
+        self.context
+    }
+
+    fn decode(&self, max_rows: usize) -> Result<Tape, TapeError> {
+        let (m, g) = (self, &mut Recorder::new());
+        let angles = g.angles(m.rope.base, m.rope.dim, m.rope.factors.as_ref());
+        let mut x = g.embed(&m.embedding);
+        g.mark("embed", 0, x);
+        for (i, l) in m.layers.iter().enumerate() {
+            let n = g.rms_norm(x, &l.attention_norm);
+            let (q, k, v) = (g.linear(n, &l.q), g.linear(n, &l.k), g.linear(n, &l.v));
+            let q = g.rope(q, angles, m.heads.dim, m.rope.pairing);
+            let k = g.rope(k, angles, m.heads.dim, m.rope.pairing);
+            let a = g.attention(q, k, v, m.heads, Mask::Causal { layer: i });
+            let a = g.linear(a, &l.o);
+            x = g.add(x, a);
+
+            let n = g.rms_norm(x, &l.feed_forward_norm);
+            let (gate, up) = (g.linear(n, &l.gate), g.linear(n, &l.up));
+            let h = g.gate(gate, Activation::Silu, up);
+            let h = g.linear(h, &l.down);
+            x = g.add(x, h);
+            g.mark("layer", i, x);
+        }
+        let x = g.last(x);
+        let x = g.rms_norm(x, &m.norm);
+        g.mark("norm", 0, x);
+        let logits = g.linear(x, &m.output);
+        core::mem::take(g).finish(logits, max_rows)
+    }
+}
