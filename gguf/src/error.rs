@@ -231,8 +231,9 @@ impl fmt::Display for Error {
             }
             Self::TooManyElements { name, at, extents } => write!(
                 f,
-                "tensor {} at byte {at} with extents {extents:?} brings the file to more than 2^40 values",
-                Name(name)
+                "tensor {} at byte {at} with extents {extents:?} brings the file to more than {} values",
+                Name(name),
+                limits::ELEMENTS.min(usize::MAX as u64)
             ),
             Self::UnknownTensorType { name, at, id } => {
                 write!(f, "tensor {}: {id} at byte {at} is no type of tensor", Name(name))

@@ -136,6 +136,26 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The type in words, with the element type of an array: `array of string`.
+    pub const fn type_name(&self) -> &'static str {
+        let Value::Array(array) = self else { return self.kind().name() };
+        match array.element {
+            ValueType::U8 => "array of u8",
+            ValueType::I8 => "array of i8",
+            ValueType::U16 => "array of u16",
+            ValueType::I16 => "array of i16",
+            ValueType::U32 => "array of u32",
+            ValueType::I32 => "array of i32",
+            ValueType::F32 => "array of f32",
+            ValueType::Bool => "array of bool",
+            ValueType::String => "array of string",
+            ValueType::Array => "array of array",
+            ValueType::U64 => "array of u64",
+            ValueType::I64 => "array of i64",
+            ValueType::F64 => "array of f64",
+        }
+    }
+
     /// The value of any integer type; `None` for the others.
     pub const fn as_integer(&self) -> Option<i128> {
         Some(match *self {
@@ -381,25 +401,3 @@ impl<'a> Iterator for ArrayIter<'a> {
 }
 
 impl ExactSizeIterator for ArrayIter<'_> {}
-
-impl Value<'_> {
-    /// The type in words, with the element type of an array: `array of string`.
-    pub const fn type_name(&self) -> &'static str {
-        let Value::Array(array) = self else { return self.kind().name() };
-        match array.element {
-            ValueType::U8 => "array of u8",
-            ValueType::I8 => "array of i8",
-            ValueType::U16 => "array of u16",
-            ValueType::I16 => "array of i16",
-            ValueType::U32 => "array of u32",
-            ValueType::I32 => "array of i32",
-            ValueType::F32 => "array of f32",
-            ValueType::Bool => "array of bool",
-            ValueType::String => "array of string",
-            ValueType::Array => "array of array",
-            ValueType::U64 => "array of u64",
-            ValueType::I64 => "array of i64",
-            ValueType::F64 => "array of f64",
-        }
-    }
-}
