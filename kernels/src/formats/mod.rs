@@ -14,7 +14,8 @@
 //!
 //! To add a format: one file, and one line in the list below.
 
-use crate::cpu::Isa;
+use crate::cpu::{Isa, Task};
+use core::marker::PhantomData;
 
 /// Splits a block into fields of the given numbers of bytes, in their order; returns from the caller if it is too short.
 macro_rules! fields {
@@ -23,6 +24,21 @@ macro_rules! fields {
         $(let Some(($field, rest)) = rest.split_first_chunk::<$bytes>() else { return };)*
         let _ = rest;
     };
+}
+
+/// `f` of two arrays, element by element. Not `array::from_fn`, which a compiler may leave as a call (the callee would
+/// lack the instruction set's features); and by value, so that it need not fear that the result overlaps them.
+#[inline(always)]
+fn combine<A: Copy, B: Copy, C: Copy + Default, const N: usize>(
+    a: [A; N],
+    b: [B; N],
+    f: impl Fn(A, B) -> C,
+) -> [C; N] {
+    let mut out = [C::default(); N];
+    for ((out, a), b) in out.iter_mut().zip(&a).zip(&b) {
+        *out = f(*a, *b);
+    }
+    out
 }
 
 mod float;
@@ -171,26 +187,47 @@ impl Format {
 ///
 /// # Panics
 /// Never: values beyond the bytes given, and a last part of a block, are left as they are.
-#[inline(always)]
+// Not inlined: many operations read a row now and then, and each would carry a copy of every format.
+#[inline(never)]
 pub fn decode<I: Isa>(isa: I, format: Format, bytes: &[u8], out: &mut [f32]) {
     struct Decode<'a, I>(I, &'a [u8], &'a mut [f32]);
     impl<I: Isa> Visitor for Decode<'_, I> {
         type Out = ();
-        #[inline(always)]
         fn quantized<F: Quantized>(self) {
-            let (mut codes, mut scales, mut minimums) = ([0; SPAN], [0.0; SPAN / 16], [0.0; SPAN / 16]);
-            for (block, out) in self.1.chunks_exact(F::BYTES).zip(self.2.chunks_exact_mut(F::BLOCK)) {
-                F::unpack(self.0, block, &mut codes[..F::BLOCK], &mut scales, &mut minimums);
-                for (k, (y, code)) in out.iter_mut().zip(codes).enumerate() {
-                    let scaled = scales[k / F::GROUP] * (i32::from(code) - F::OFFSET) as f32;
-                    *y = if F::MINIMUM { scaled + minimums[k / F::GROUP] } else { scaled };
-                }
-            }
+            self.0.enter(Blocks::<F>(self.1, self.2, PhantomData));
         }
-        #[inline(always)]
         fn float<F: Float>(self) {
-            F::decode(self.0, self.1, self.2);
+            self.0.enter(Values::<F>(self.1, self.2, PhantomData));
         }
     }
     format.visit(Decode(isa, bytes, out));
+}
+
+/// Decoding of a quantized format.
+struct Blocks<'a, F>(&'a [u8], &'a mut [f32], PhantomData<F>);
+
+impl<F: Quantized> Task for Blocks<'_, F> {
+    type Out = ();
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) {
+        let (mut codes, mut scales, mut minimums) = ([0; SPAN], [0.0; SPAN / 16], [0.0; SPAN / 16]);
+        for (block, out) in self.0.chunks_exact(F::BYTES).zip(self.1.chunks_exact_mut(F::BLOCK)) {
+            F::unpack(isa, block, &mut codes[..F::BLOCK], &mut scales, &mut minimums);
+            for (k, (y, code)) in out.iter_mut().zip(codes).enumerate() {
+                let scaled = scales[k / F::GROUP] * (i32::from(code) - F::OFFSET) as f32;
+                *y = if F::MINIMUM { scaled + minimums[k / F::GROUP] } else { scaled };
+            }
+        }
+    }
+}
+
+/// Decoding of a float format.
+struct Values<'a, F>(&'a [u8], &'a mut [f32], PhantomData<F>);
+
+impl<F: Float> Task for Values<'_, F> {
+    type Out = ();
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) {
+        F::decode(isa, self.0, self.1);
+    }
 }

@@ -18,16 +18,6 @@ use crate::cpu::Isa;
 #[derive(Clone, Copy)]
 pub(super) struct Q2K;
 
-/// The two low bits of `Q2_K` and `Q3_K`: 64 bytes as 256 codes.
-#[inline(always)]
-pub(super) fn pairs_of_bits(bytes: &[u8; 64], codes: &mut [i8; 256]) {
-    for (bytes, half) in bytes.as_chunks::<32>().0.iter().zip(codes.as_chunks_mut::<128>().0) {
-        for (j, quarter) in half.as_chunks_mut::<32>().0.iter_mut().enumerate() {
-            *quarter = bytes.map(|b| ((b >> (2 * j)) & 3) as i8);
-        }
-    }
-}
-
 impl Quantized for Q2K {
     const BLOCK: usize = 256;
     const BYTES: usize = 84;
@@ -39,14 +29,20 @@ impl Quantized for Q2K {
     #[inline(always)]
     fn unpack<I: Isa>(isa: I, block: &[u8], codes: &mut [i8], scales: &mut [f32], minimums: &mut [f32]) {
         fields!(block => groups: 16, quants: 64, d: 2, dmin: 2);
-        let (Some(codes), Some(scales), Some(minimums)) =
-            (codes.first_chunk_mut(), scales.first_chunk_mut::<16>(), minimums.first_chunk_mut::<16>())
-        else {
+        let (Some(codes), Some(scales), Some(minimums)) = (
+            codes.first_chunk_mut::<256>(),
+            scales.first_chunk_mut::<16>(),
+            minimums.first_chunk_mut::<16>(),
+        ) else {
             return;
         };
         let (d, dmin) = (isa.half(u16::from_le_bytes(*d)), isa.half(u16::from_le_bytes(*dmin)));
         *scales = groups.map(|g| d * f32::from(g & 15));
         *minimums = groups.map(|g| -(dmin * f32::from(g >> 4)));
-        pairs_of_bits(quants, codes);
+        for (quants, half) in quants.as_chunks().0.iter().zip(codes.as_chunks_mut::<128>().0) {
+            for (j, codes) in half.as_chunks_mut::<32>().0.iter_mut().enumerate() {
+                *codes = quants.map(|q| (q >> (2 * j) & 3) as i8);
+            }
+        }
     }
 }

@@ -12,8 +12,7 @@
 //! The low four bits of the scale of group g are in byte g mod 8 of `packed`, low nibble for g < 8 and high nibble
 //! after; its high two bits are bits 2 · (g div 4) and up of byte 8 + g mod 4.
 
-use super::Quantized;
-use super::q2_k::pairs_of_bits;
+use super::{Quantized, combine};
 use crate::cpu::Isa;
 use core::array::from_fn;
 
@@ -42,15 +41,17 @@ impl Quantized for Q3K {
     #[inline(always)]
     fn unpack<I: Isa>(isa: I, block: &[u8], codes: &mut [i8], scales: &mut [f32], _: &mut [f32]) {
         fields!(block => third: 32, quants: 64, packed: 12, d: 2);
-        let (Some(codes), Some(scales)) = (codes.first_chunk_mut(), scales.first_chunk_mut::<16>()) else {
+        let (Some(codes), Some(scales)) = (codes.first_chunk_mut::<256>(), scales.first_chunk_mut::<16>())
+        else {
             return;
         };
         let d = isa.half(u16::from_le_bytes(*d));
         *scales = sixes(packed).map(|s| d * f32::from(s as i8 - 32));
-        pairs_of_bits(quants, codes);
-        for (i, codes) in codes.as_chunks_mut::<32>().0.iter_mut().enumerate() {
-            for (code, bits) in codes.iter_mut().zip(third) {
-                *code |= (((bits >> i) & 1) << 2) as i8;
+        let halves = quants.as_chunks().0.iter().zip(codes.as_chunks_mut::<128>().0);
+        for (n, (quants, half)) in halves.enumerate() {
+            for (j, codes) in half.as_chunks_mut().0.iter_mut().enumerate() {
+                *codes =
+                    combine(*quants, *third, |q, t| (q >> (2 * j) & 3 | (t >> (4 * n + j) & 1) << 2) as i8);
             }
         }
     }

@@ -17,11 +17,9 @@ pub(super) struct Q4_0;
 /// Sixteen bytes as 32 nibbles: all the low ones, then all the high ones.
 #[inline(always)]
 pub(super) fn nibbles(bytes: &[u8; 16], codes: &mut [i8; 32]) {
-    let (low, high) = codes.split_at_mut(16);
-    for ((low, high), q) in low.iter_mut().zip(high).zip(bytes) {
-        *low = (q & 15) as i8;
-        *high = (q >> 4) as i8;
-    }
+    let [low, high] = codes.as_chunks_mut::<16>().0 else { return };
+    *low = bytes.map(|q| (q & 15) as i8);
+    *high = bytes.map(|q| (q >> 4) as i8);
 }
 
 impl Quantized for Q4_0 {

@@ -31,18 +31,6 @@ pub(super) fn sixes(packed: &[u8; 12]) -> ([u8; 8], [u8; 8]) {
     )
 }
 
-/// The four bits of `Q4_K` and `Q5_K`: 128 bytes as 256 codes.
-#[inline(always)]
-pub(super) fn nibbles(bytes: &[u8; 128], codes: &mut [i8; 256]) {
-    for (bytes, codes) in bytes.as_chunks::<32>().0.iter().zip(codes.as_chunks_mut::<64>().0) {
-        let (low, high) = codes.split_at_mut(32);
-        for ((low, high), b) in low.iter_mut().zip(high).zip(bytes) {
-            *low = (b & 15) as i8;
-            *high = (b >> 4) as i8;
-        }
-    }
-}
-
 impl Quantized for Q4K {
     const BLOCK: usize = 256;
     const BYTES: usize = 144;
@@ -55,7 +43,7 @@ impl Quantized for Q4K {
     fn unpack<I: Isa>(isa: I, block: &[u8], codes: &mut [i8], scales: &mut [f32], minimums: &mut [f32]) {
         fields!(block => d: 2, dmin: 2, packed: 12, quants: 128);
         let (Some(codes), Some(scales), Some(minimums)) =
-            (codes.first_chunk_mut(), scales.first_chunk_mut::<8>(), minimums.first_chunk_mut::<8>())
+            (codes.first_chunk_mut::<256>(), scales.first_chunk_mut::<8>(), minimums.first_chunk_mut::<8>())
         else {
             return;
         };
@@ -63,6 +51,10 @@ impl Quantized for Q4K {
         let (sc, mn) = sixes(packed);
         *scales = sc.map(|sc| d * f32::from(sc));
         *minimums = mn.map(|mn| -(dmin * f32::from(mn)));
-        nibbles(quants, codes);
+        for (quants, codes) in quants.as_chunks::<32>().0.iter().zip(codes.as_chunks_mut::<64>().0) {
+            let [low, high] = codes.as_chunks_mut().0 else { return };
+            *low = quants.map(|q| (q & 15) as i8);
+            *high = quants.map(|q| (q >> 4) as i8);
+        }
     }
 }

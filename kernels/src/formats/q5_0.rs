@@ -8,22 +8,32 @@
 //! value[k] = d · (q[k] − 16),      q in 0..=31
 //! ```
 
-use super::Quantized;
-use super::q4_0::nibbles;
+use super::{Quantized, combine};
 use crate::cpu::Isa;
 
 /// 22 bytes for 32 values.
 #[derive(Clone, Copy)]
 pub(super) struct Q5_0;
 
-/// Adds 16 to code k where bit k is set.
+/// Sixteen codes of five bits, from their nibbles and two of the four bytes of fifth bits: those named by `bytes`.
 #[inline(always)]
-pub(super) fn fifth_bits(bits: &[u8; 4], codes: &mut [i8; 32]) {
-    for (eight, byte) in codes.as_chunks_mut::<8>().0.iter_mut().zip(bits) {
-        for (i, code) in eight.iter_mut().enumerate() {
-            *code |= if byte & (1 << i) != 0 { 16 } else { 0 };
-        }
-    }
+fn fives<I: Isa>(isa: I, fifth: [u8; 4], bytes: [u8; 2], nibbles: [u8; 16]) -> [i8; 16] {
+    const BITS: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128];
+    let ([f0, f1, f2, f3], [a, b]) = (fifth.map(|byte| byte as i8), bytes);
+    let table = [f0, f1, f2, f3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let spread = isa.lookup(&table, &[a, a, a, a, a, a, a, a, b, b, b, b, b, b, b, b]);
+    // 127 carries the bit that is left, whichever it is, to the top. (A comparison would say it more plainly, but
+    // compilers turn that into shifts of each byte by another number, which few machines have.)
+    let sixteens = combine(spread, BITS, |byte, bit| ((byte as u8 & bit) + 127) >> 3 & 16);
+    combine(nibbles, sixteens, |low, sixteen| (low | sixteen) as i8)
+}
+
+/// 32 codes of five bits, from four bytes of fifth bits and sixteen of nibbles.
+#[inline(always)]
+pub(super) fn codes_of<I: Isa>(isa: I, fifth: &[u8; 4], quants: &[u8; 16], codes: &mut [i8; 32]) {
+    let [low, high] = codes.as_chunks_mut::<16>().0 else { return };
+    *low = fives(isa, *fifth, [0, 1], quants.map(|q| q & 15));
+    *high = fives(isa, *fifth, [2, 3], quants.map(|q| q >> 4));
 }
 
 impl Quantized for Q5_0 {
@@ -39,7 +49,6 @@ impl Quantized for Q5_0 {
         fields!(block => d: 2, fifth: 4, quants: 16);
         let (Some(codes), [scale, ..]) = (codes.first_chunk_mut(), scales) else { return };
         *scale = isa.half(u16::from_le_bytes(*d));
-        nibbles(quants, codes);
-        fifth_bits(fifth, codes);
+        codes_of(isa, fifth, quants, codes);
     }
 }

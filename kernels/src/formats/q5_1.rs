@@ -10,8 +10,7 @@
 //! ```
 
 use super::Quantized;
-use super::q4_0::nibbles;
-use super::q5_0::fifth_bits;
+use super::q5_0::codes_of;
 use crate::cpu::Isa;
 
 /// 24 bytes for 32 values.
@@ -34,7 +33,6 @@ impl Quantized for Q5_1 {
         };
         *scale = isa.half(u16::from_le_bytes(*d));
         *minimum = isa.half(u16::from_le_bytes(*m));
-        nibbles(quants, codes);
-        fifth_bits(fifth, codes);
+        codes_of(isa, fifth, quants, codes);
     }
 }

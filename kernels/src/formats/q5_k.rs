@@ -10,8 +10,8 @@
 //! value[k] = d · scale[g] · q[k] − dmin · minimum[g],      g = k / 32,   q in 0..=31
 //! ```
 
-use super::Quantized;
-use super::q4_k::{nibbles, sixes};
+use super::q4_k::sixes;
+use super::{Quantized, combine};
 use crate::cpu::Isa;
 
 /// 176 bytes for 256 values.
@@ -30,7 +30,7 @@ impl Quantized for Q5K {
     fn unpack<I: Isa>(isa: I, block: &[u8], codes: &mut [i8], scales: &mut [f32], minimums: &mut [f32]) {
         fields!(block => d: 2, dmin: 2, packed: 12, fifth: 32, quants: 128);
         let (Some(codes), Some(scales), Some(minimums)) =
-            (codes.first_chunk_mut(), scales.first_chunk_mut::<8>(), minimums.first_chunk_mut::<8>())
+            (codes.first_chunk_mut::<256>(), scales.first_chunk_mut::<8>(), minimums.first_chunk_mut::<8>())
         else {
             return;
         };
@@ -38,11 +38,11 @@ impl Quantized for Q5K {
         let (sc, mn) = sixes(packed);
         *scales = sc.map(|sc| d * f32::from(sc));
         *minimums = mn.map(|mn| -(dmin * f32::from(mn)));
-        nibbles(quants, codes);
-        for (g, codes) in codes.as_chunks_mut::<32>().0.iter_mut().enumerate() {
-            for (code, bits) in codes.iter_mut().zip(fifth) {
-                *code |= (((bits >> g) & 1) << 4) as i8;
-            }
+        let pairs = quants.as_chunks().0.iter().zip(codes.as_chunks_mut::<64>().0);
+        for (i, (quants, codes)) in pairs.enumerate() {
+            let [low, high] = codes.as_chunks_mut().0 else { return };
+            *low = combine(*quants, *fifth, |q, f| (q & 15 | (f >> (2 * i) & 1) << 4) as i8);
+            *high = combine(*quants, *fifth, |q, f| (q >> 4 | (f >> (2 * i + 1) & 1) << 4) as i8);
         }
     }
 }

@@ -12,7 +12,7 @@
 //! Within a half, for l in 0..32: the low nibbles of bytes l and l + 32 of `low` belong to values l and l + 32, the
 //! high nibbles to values l + 64 and l + 96; byte l of `high` holds the upper bits of those four, lowest first.
 
-use super::Quantized;
+use super::{Quantized, combine};
 use crate::cpu::Isa;
 
 /// 210 bytes for 256 values.
@@ -22,12 +22,11 @@ pub(super) struct Q6K;
 /// The 128 codes of one half.
 #[inline(always)]
 fn half_block(low: &[u8; 64], high: &[u8; 32], codes: &mut [i8; 128]) {
-    for (j, quarter) in codes.as_chunks_mut::<32>().0.iter_mut().enumerate() {
-        let low = low.iter().skip(32 * (j % 2));
-        for ((code, low), high) in quarter.iter_mut().zip(low).zip(high) {
-            *code = ((low >> (4 * (j / 2))) & 15 | ((high >> (2 * j)) & 3) << 4) as i8;
-        }
-    }
+    let ([a, b], [q0, q1, q2, q3]) = (low.as_chunks::<32>().0, codes.as_chunks_mut::<32>().0) else { return };
+    *q0 = combine(*a, *high, |low, high| (low & 15 | (high & 3) << 4) as i8);
+    *q1 = combine(*b, *high, |low, high| (low & 15 | (high >> 2 & 3) << 4) as i8);
+    *q2 = combine(*a, *high, |low, high| (low >> 4 | (high >> 4 & 3) << 4) as i8);
+    *q3 = combine(*b, *high, |low, high| (low >> 4 | (high >> 6) << 4) as i8);
 }
 
 impl Quantized for Q6K {
