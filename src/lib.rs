@@ -1,2 +1,6 @@
 //! The engine.
 #![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+pub mod tokenizer;
