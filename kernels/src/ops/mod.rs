@@ -89,16 +89,6 @@ impl<I: Isa> Visitor for ByFormat<'_, '_, '_, I> {
     }
 }
 
-struct Decode<'a>(crate::formats::Format, &'a [u8], &'a mut [f32]);
-
-impl Task for Decode<'_> {
-    type Out = ();
-    #[inline(always)]
-    fn run<I: Isa>(self, isa: I) {
-        crate::formats::decode(isa, self.0, self.1, self.2);
-    }
-}
-
 impl<I: Isa> Kernels for I {
     fn name(&self) -> &'static str {
         I::NAME
@@ -123,6 +113,6 @@ impl<I: Isa> Kernels for I {
     }
 
     fn decode(&self, format: crate::formats::Format, bytes: &[u8], out: &mut [f32]) {
-        self.enter(Decode(format, bytes, out));
+        crate::formats::decode(*self, format, bytes, out);
     }
 }

@@ -1,0 +1,232 @@
+//! Every model against its Hugging Face class in float32, stage by stage: `tests/golden/models` says what is held.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use ocelli_gguf::{Gguf, Shards};
+use ocelli_kernels::cpu::ISAS;
+use ocelli_kernels::ops::embed::Cell;
+use ocelli_kernels::ops::memory::{Layout, Stored};
+use ocelli_kernels::pool::{Never, Pool};
+use ocelli_kernels::run::{Cache, Call, Machine, Memory};
+use ocelli_kernels::tape::Tape;
+use ocelli_kernels::weight::Weights;
+use ocelli_models::{Encoder, Source, decoder, encoder};
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/models")
+}
+
+/// A case: its keys, and its arrays by name.
+struct Case {
+    keys: HashMap<String, Vec<String>>,
+    arrays: HashMap<String, (Vec<f32>, Vec<usize>)>,
+}
+
+impl Case {
+    fn read(name: &str) -> Case {
+        let text = std::fs::read_to_string(folder().join(name).with_extension("txt")).unwrap();
+        let bin = std::fs::read(folder().join(name).with_extension("bin")).unwrap();
+        let (mut keys, mut arrays) = (HashMap::<String, Vec<String>>::new(), HashMap::new());
+        for line in text.lines() {
+            let (key, value) = line.split_once(' ').unwrap();
+            keys.entry(key.into()).or_default().push(value.into());
+            if key == "array" {
+                let parts: Vec<&str> = value.split(' ').collect();
+                let extents: Vec<usize> = parts[3..].iter().map(|n| n.parse().unwrap()).collect();
+                let (count, offset) = (extents.iter().product::<usize>(), parts[2].parse::<usize>().unwrap());
+                let values = match parts[1] {
+                    "u8" => bin[offset..offset + count].iter().map(|b| f32::from(*b)).collect(),
+                    _ => bin[offset..offset + 4 * count].as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+                };
+                arrays.insert(parts[0].to_string(), (values, extents));
+            }
+        }
+        Case { keys, arrays }
+    }
+
+    fn numbers<T: std::str::FromStr>(&self, key: &str) -> Vec<T> {
+        let Some(lines) = self.keys.get(key) else { return Vec::new() };
+        lines[0].split(' ').map(|n| n.parse().ok().unwrap()).collect()
+    }
+}
+
+/// Relative root-mean-square difference.
+fn relative(found: &[f32], expected: &[f32]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let norm = |x: &mut dyn Iterator<Item = f64>| x.map(|v| v * v).sum::<f64>().sqrt();
+    let difference = norm(&mut found.iter().zip(expected).map(|(a, b)| f64::from(a - b)));
+    difference / norm(&mut expected.iter().map(|v| f64::from(*v))).max(1e-30)
+}
+
+/// Values of every mark in a run, by name and index.
+type Marks = HashMap<(String, usize), Vec<f32>>;
+
+struct Bench<'a> {
+    machine: Machine<'a>,
+    files: Vec<&'a [u8]>,
+}
+
+impl Bench<'_> {
+    fn encode(&self, tower: &dyn Encoder, pixels: &[f32], views: usize) -> (Vec<f32>, Marks) {
+        let tape = tower.encode(views).unwrap();
+        self.run(&tape, None, Call { units: views, input: pixels, ..Call::default() })
+    }
+
+    fn run(&self, tape: &Tape, cache: Option<Cache<'_>>, call: Call<'_>) -> (Vec<f32>, Marks) {
+        let capacity = cache.as_ref().map_or(0, |c| c.layout.capacity);
+        let mut arena = vec![f32::NAN; tape.arena()];
+        let mut scratch = vec![f32::NAN; tape.scratch(capacity) * self.machine.pool.threads()];
+        let mut memory = Memory { arena: &mut arena, scratch: &mut scratch, cache };
+        let mut marks = Marks::new();
+        let mut see = |mark: &ocelli_kernels::tape::Mark, values: &[f32]| {
+            marks.insert((mark.name.into(), mark.index), values.to_vec());
+        };
+        let out = tape.run(self.machine, Weights(&self.files), &mut memory, call, &Never, Some(&mut see)).unwrap();
+        (out.to_vec(), marks)
+    }
+}
+
+/// Patches in raster order, each (channel, y, x), normalised.
+fn patches(case: &Case, recipe: &ocelli_models::recipe::ImageRecipe) -> (Vec<f32>, usize) {
+    let (pixels, extents) = &case.arrays["pixels"];
+    let (views, side, p) = (extents[0], extents[1], recipe.patch as usize);
+    let mut out = Vec::new();
+    for view in pixels.chunks(side * side * 3) {
+        for (py, px) in (0..side / p).flat_map(|y| (0..side / p).map(move |x| (y, x))) {
+            for c in 0..3 {
+                for (y, x) in (0..p).flat_map(|y| (0..p).map(move |x| (y, x))) {
+                    let v = view[((py * p + y) * side + px * p + x) * 3 + c];
+                    out.push((v * (1.0 / 255.0) - recipe.mean[c]) / recipe.std[c]);
+                }
+            }
+        }
+    }
+    (out, views)
+}
+
+fn check(case: &Case, stage: &str, found: &[f32], expected: &[f32]) {
+    let error = relative(found, expected);
+    assert!(error < 1e-4, "{stage}: relative difference {error:e} in {:?}", case.keys["model"]);
+}
+
+/// Runs a case whole, in calls of at most `chunk` cells, with another tower than its own if given.
+fn run(name: &str, kernels: &'static dyn ocelli_kernels::ops::Kernels, chunk: usize, tower: Option<&str>) -> Vec<u32> {
+    let case = Case::read(name);
+    let text = std::fs::read(folder().join(&case.keys["model"][0])).unwrap();
+    let vision = case.keys.get("mmproj").map(|f| std::fs::read(folder().join(tower.unwrap_or(&f[0]))).unwrap());
+    let pool = Pool::new(2);
+    let files: Vec<&[u8]> = [Some(&text), vision.as_ref()].into_iter().flatten().map(|f| f.as_slice()).collect();
+    let bench = Bench { machine: Machine { kernels, pool: &pool }, files };
+    let shards = Shards::new([Gguf::parse(&text).unwrap()]).unwrap();
+    let model = decoder(&Source::new(&shards, 0)).unwrap();
+
+    let mut rows = Vec::new();
+    if let Some(vision) = &vision {
+        let shards = Shards::new([Gguf::parse(vision).unwrap()]).unwrap();
+        let tower = encoder(&Source::new(&shards, 1)).unwrap();
+        assert_eq!(tower.width(), model.width());
+        let (pixels, views) = patches(&case, &tower.recipe(None).unwrap());
+        let marks;
+        (rows, marks) = bench.encode(&*tower, &pixels, views);
+        for (name, (values, extents)) in case.arrays.iter().filter(|(n, _)| n.starts_with("v.")) {
+            let (stage, index) = match name.rsplit_once('.') {
+                Some((stage, index)) if index.parse::<usize>().is_ok() => (stage, index.parse().unwrap()),
+                _ => (name.as_str(), 0),
+            };
+            let unit: usize = extents[1..].iter().product();
+            for (view, expected) in case.numbers::<usize>("kept_views").into_iter().zip(values.chunks(unit)) {
+                check(&case, name, &marks[&(stage.to_string(), index)][view * unit..][..unit], expected);
+            }
+        }
+        check(&case, "image rows", &rows, &case.arrays["image_rows"].0);
+    }
+    decode(&case, &bench, &*model, &rows, chunk)
+}
+
+fn decode(
+    case: &Case,
+    bench: &Bench<'_>,
+    model: &dyn ocelli_models::Decoder,
+    rows: &[f32],
+    chunk: usize,
+) -> Vec<u32> {
+    let ids: Vec<u32> = case.numbers("ids");
+    let image = if case.keys["model"][0] == "vicuna.gguf" { 350 } else { 293 };
+    let mut row = 0;
+    let mut cells: Vec<Cell> = Vec::new();
+    for id in &ids {
+        let is_image = *id == image && !rows.is_empty();
+        cells.push(if is_image { Cell::Row(row) } else { Cell::Token(*id) });
+        row += u32::from(is_image);
+    }
+    assert_eq!(row as usize * model.width(), rows.len());
+    let tape = model.decode(chunk).unwrap();
+    let (layers, heads) = tape.cached();
+    let heads = heads.unwrap();
+    let layout = Layout { stored: Stored::F32, heads: heads.kv, head_dim: heads.dim, capacity: ids.len() + 13 };
+    let mut memory = vec![f32::NAN; layers * Cache::cells(&layout)];
+    let kept: Vec<usize> = case.numbers("rows");
+    let width = model.width();
+    let (mut past, mut greedy) = (0, Vec::new());
+    let mut logits = Vec::new();
+    while past < ids.len() {
+        let units = chunk.min(ids.len() - past);
+        let call = Call { units, cells: &cells[past..past + units], rows, past, ..Call::default() };
+        let marks;
+        (logits, marks) = bench.run(&tape, Some(Cache { layout, memory: &mut memory }), call);
+        for (k, r) in kept.iter().enumerate().filter(|(_, r)| (past..past + units).contains(r)) {
+            let stored = |name: &str| &case.arrays[name].0[k * width..][..width];
+            check(case, "embed", &marks[&("embed".to_string(), 0)][(r - past) * width..][..width], stored("embed"));
+            for layer in 0..layers {
+                let found = &marks[&("layer".to_string(), layer)][(r - past) * width..][..width];
+                check(case, "layer", found, stored(&format!("block.{layer}")));
+            }
+            if *r + 1 == ids.len() {
+                check(case, "norm", &marks[&("norm".to_string(), 0)], stored("norm"));
+            }
+        }
+        past += units;
+    }
+    check(case, "logits", &logits, &case.arrays["logits"].0);
+    while greedy.len() < 12 {
+        let best = (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap() as u32;
+        greedy.push(best);
+        let call = Call { units: 1, cells: &[Cell::Token(best)], rows, past, ..Call::default() };
+        logits = bench.run(&tape, Some(Cache { layout, memory: &mut memory }), call).0;
+        past += 1;
+    }
+    let expected: Vec<u32> = case.numbers("greedy");
+    let margins: Vec<f32> = case.numbers("margins");
+    let certain = margins.iter().take_while(|m| **m >= 1e-3).count();
+    assert_eq!(greedy[..certain], expected[..certain]);
+    greedy
+}
+
+fn cases(prefixes: &[&str]) -> Vec<String> {
+    let names = std::fs::read_dir(folder()).unwrap().map(|f| f.unwrap().path());
+    let texts = names.filter(|p| p.extension().is_some_and(|e| e == "txt"));
+    let stems = texts.map(|p| p.file_stem().unwrap().to_str().unwrap().to_string());
+    let mut found: Vec<String> = stems.filter(|n| prefixes.iter().any(|p| n.starts_with(p))).collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn every_stage_equals_the_reference() {
+    let kernels = (ISAS[0].detect)().or_else(|| (ISAS[ISAS.len() - 1].detect)()).unwrap();
+    let names = cases(&["llama", "qwen2", "vicuna", "smolvlm", "llava"]);
+    assert!(names.len() >= 18);
+    for name in names {
+        // Long and short calls must agree: a prompt may be cut anywhere.
+        assert_eq!(run(&name, kernels, 128, None), run(&name, kernels, 7, None), "{name}");
+    }
+}
+
+#[test]
+fn every_layout_of_the_clip_tower_gives_the_same() {
+    let kernels = (ISAS[ISAS.len() - 1].detect)().unwrap();
+    for tower in ["mmproj-llava-modern.gguf", "mmproj-llava-feature.gguf"] {
+        run("llava-first", kernels, 64, Some(tower));
+    }
+}
