@@ -1,6 +1,30 @@
-//! The engine.
+//! Ocelli: quantized vision-language models on small machines. GGUF files in, text out, on the CPU.
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
 
+mod bill;
+mod error;
+#[cfg(feature = "std")]
+mod files;
+pub mod image;
+mod interrupt;
+mod model;
+mod options;
+mod plan;
+mod prompt;
+mod session;
+mod timings;
 pub mod tokenizer;
+
+pub use bill::Bill;
+pub use error::Error;
+#[cfg(feature = "std")]
+pub use files::Load;
+pub use interrupt::Stopper;
+pub use model::{Bytes, Model, TowerFiles};
+pub use options::{Options, Preprocess, Stored};
+pub use plan::Plan;
+pub use prompt::{ImageReport, Photo, Segment};
+pub use session::{Progress, Reading, Session};
+pub use timings::{Stage, Timings};

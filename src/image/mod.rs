@@ -1,0 +1,34 @@
+//! From an encoded image, or raw RGB, to normalised rows of pixels.
+//!
+//! ```text
+//! bytes ─ decode ─> RGB ─ Preprocessor::make_sheets ─> 8-bit sheets ─ write_view ─> rows, one view at a time
+//!        (std)            resize, pad, crop: Pillow's bytes            (u8/255 − mean)/std, patch by patch
+//! ```
+//! [`decode`] is the only part that allocates; it says beforehand how much at most ([`probe`]). The rest
+//! works in memory that the caller gives, whose size depends on the recipe and the image's width and height
+//! alone ([`Preprocessor::memory`]). A firmware without files starts at [`Preprocessor`] with raw pixels.
+//!
+//! The EXIF orientation is applied where an encoded image is decoded, and never to raw pixels.
+
+mod error;
+mod preprocess;
+
+pub use error::{Format, ImageError};
+pub use preprocess::{Memory, Preprocessor};
+
+#[cfg(feature = "std")]
+mod decode;
+#[cfg(feature = "std")]
+mod first_frame;
+#[cfg(feature = "std")]
+mod jpeg;
+#[cfg(feature = "std")]
+mod orientation;
+#[cfg(feature = "std")]
+mod to_rgb;
+
+#[cfg(feature = "std")]
+pub use decode::{DecodeOptions, Header, Image, decode, probe};
+
+#[cfg(all(test, feature = "std"))]
+mod tests;

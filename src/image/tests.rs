@@ -1,0 +1,239 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::cell::Cell;
+use std::fs;
+use std::path::PathBuf;
+
+use ocelli_kernels::ops::resize::{Filter, Pixels, ResizeError};
+use ocelli_models::recipe::{Geometry, ImageRecipe};
+
+use super::*;
+
+/// The noise of `tests/golden/make_images.py`.
+fn noise(i: u32) -> u8 {
+    let mut x = i.wrapping_mul(0x9E37_79B1);
+    x ^= x >> 15;
+    x = x.wrapping_mul(0x85EB_CA77);
+    x ^= x >> 13;
+    (x >> 24) as u8
+}
+
+fn noise_image(width: u32, height: u32) -> Vec<u8> {
+    (0..width * height * 3).map(noise).collect()
+}
+
+fn fnv(data: impl IntoIterator<Item = u8>) -> u64 {
+    data.into_iter()
+        .fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3))
+}
+
+fn hash(text: &str) -> u64 {
+    u64::from_str_radix(text, 16).unwrap()
+}
+
+fn golden(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/images").join(name)
+}
+
+fn file(name: &str) -> Vec<u8> {
+    fs::read(golden("files").join(name)).unwrap()
+}
+
+struct Made {
+    views: Vec<u8>,
+    values: Vec<f32>,
+}
+
+/// The whole way, in memory of exactly the size that was announced.
+fn make(way: &Preprocessor, rgb: &[u8]) -> Made {
+    let memory = way.memory().unwrap();
+    let (width, height) = way.plan().source;
+    let mut sheets = vec![0; memory.sheets];
+    let mut scratch = vec![0xAA; memory.scratch];
+    let mut pixels = Pixels::rgb(rgb, width, height).unwrap();
+    way.make_sheets(&mut pixels, &mut sheets, &mut scratch, &|| false).unwrap();
+    let mut made = Made { views: Vec::new(), values: Vec::new() };
+    for index in 0..way.plan().views() {
+        let mut values = vec![f32::NAN; memory.view / 4];
+        way.write_view(&sheets, index, &mut values).unwrap();
+        made.values.extend(values);
+        made.views.extend(view_bytes(way, &sheets, index));
+    }
+    made
+}
+
+fn view_bytes(way: &Preprocessor, sheets: &[u8], index: u32) -> Vec<u8> {
+    let (view, side) = (way.plan().view(index).unwrap(), way.plan().tile as usize);
+    let widths: Vec<_> = way.plan().sheets().map(|sheet| sheet.window).collect();
+    let before = |window: &ocelli_kernels::ops::resize::Window| (window.width * window.height * 3) as usize;
+    let start: usize = widths[..view.sheet].iter().map(before).sum();
+    let stride = widths[view.sheet].width as usize * 3;
+    let corner = start + view.y as usize * stride + view.x as usize * 3;
+    (0..side).flat_map(|y| sheets[corner + y * stride..][..side * 3].to_vec()).collect()
+}
+
+fn recipe(geometry: &str, tile: u32, patch: u32, edge: u32) -> ImageRecipe {
+    let clip = ([0.481_454_66, 0.457_827_5, 0.408_210_73], [0.268_629_54, 0.261_302_6, 0.275_777_1]);
+    let (geometry, filter, (mean, std)) = match geometry {
+        "stretch" => (Geometry::Stretch, Filter::Bicubic, clip),
+        "crop" => (Geometry::ShortestEdgeCrop { edge }, Filter::Bicubic, clip),
+        "pad" => (Geometry::PadSquare { color: [122, 116, 104] }, Filter::Bicubic, clip),
+        "tiles" => (Geometry::Tiles { longest_edge: edge }, Filter::Lanczos, ([0.5; 3], [0.5; 3])),
+        other => panic!("unknown geometry {other}"),
+    };
+    ImageRecipe { mean, std, filter, tile, patch, tokens_per_view: 4, geometry }
+}
+
+#[test]
+fn views_are_the_processors_to_the_bit() {
+    let text = include_str!("../../tests/golden/images/preprocess.txt");
+    assert!(text.lines().count() > 250);
+    for line in text.lines() {
+        let f: Vec<&str> = line.split_whitespace().collect();
+        let n = |i: usize| f[i].parse::<u32>().unwrap();
+        let (width, height) = (n(4), n(5));
+        let way = Preprocessor::new(&recipe(f[0], n(1), n(2), n(3)), width, height, None).unwrap();
+        let plan = way.plan();
+        assert_eq!((plan.rows, plan.columns, plan.views()), (n(6), n(7), n(8)), "{line}");
+        let made = make(&way, &noise_image(width, height));
+        assert_eq!(fnv(made.views), hash(f[9]), "u8 of {line}");
+        let bits = made.values.iter().flat_map(|value| value.to_le_bytes());
+        assert_eq!(fnv(bits), hash(f[10]), "f32 of {line}");
+    }
+}
+
+/// Mean and largest difference to Pillow's decoder (libjpeg-turbo) that is allowed, about a fifth above what
+/// was measured: another inverse transform gives ±1 or 2, another chroma upsampling the rest.
+fn jpeg_bounds(name: &str) -> (f64, u8) {
+    match name {
+        "420.jpg" | "420_odd.jpg" | "progressive.jpg" | "restarts.jpg" => (0.55, 3),
+        "422.jpg" => (0.25, 3),
+        "444.jpg" => (0.015, 2),
+        "grey.jpg" | "cmyk.jpg" => (0.01, 1),
+        _ => (0.03, 2),
+    }
+}
+
+#[test]
+fn files_are_decoded_as_pillow_does() {
+    let text = include_str!("../../tests/golden/images/files.txt");
+    assert!(text.lines().count() > 60);
+    for line in text.lines() {
+        let f: Vec<&str> = line.split_whitespace().collect();
+        let size = (f[1].parse().unwrap(), f[2].parse().unwrap());
+        let bytes = file(f[0]);
+        let header = probe(&bytes, &DecodeOptions::default()).unwrap();
+        let image =
+            decode(&bytes, &DecodeOptions::default()).unwrap_or_else(|error| panic!("{}: {error}", f[0]));
+        assert_eq!((image.width, image.height), size, "{line}");
+        assert_eq!((header.width, header.height), size, "{line}");
+        assert_eq!(image.data.len(), (size.0 * size.1 * 3) as usize);
+        if !f[0].ends_with(".jpg") {
+            assert_eq!(fnv(image.data), hash(f[3]), "{line}");
+            continue;
+        }
+        let expected = file(&[f[0], ".rgb"].concat());
+        assert_eq!(fnv(expected.iter().copied()), hash(f[3]), "{line}");
+        let differences = || image.data.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b));
+        let mean = differences().map(f64::from).sum::<f64>() / expected.len() as f64;
+        let most = differences().max().unwrap();
+        let (mean_bound, bound) = jpeg_bounds(f[0]);
+        assert!(mean <= mean_bound && most <= bound, "{}: mean {mean:.4}, largest {most}", f[0]);
+    }
+}
+
+#[test]
+fn orientation_can_be_left_alone() {
+    let stored = DecodeOptions { orientation: false, ..DecodeOptions::default() };
+    for name in ["orientation6.jpg", "orientation6.png", "orientation8.webp"] {
+        let bytes = file(name);
+        let header = probe(&bytes, &stored).unwrap();
+        assert_eq!((header.width, header.height), (17, 11), "{name}");
+        let image = decode(&bytes, &stored).unwrap();
+        assert_eq!((image.width, image.height), (17, 11), "{name}");
+        let upright = decode(&bytes, &DecodeOptions::default()).unwrap();
+        assert_eq!((upright.width, upright.height), (11, 17), "{name}");
+    }
+}
+
+#[test]
+fn the_pixel_limit_says_both_numbers() {
+    let limit = |max_pixels| DecodeOptions { max_pixels, ..DecodeOptions::default() };
+    for name in ["rgb8.png", "plain.gif", "rgb24.bmp", "lossless.webp", "orientation1.jpg"] {
+        let bytes = file(name);
+        assert!(decode(&bytes, &limit(187)).is_ok(), "{name}");
+        let refused = ImageError::TooLarge { width: 17, height: 11, most: 186 };
+        assert_eq!(decode(&bytes, &limit(186)).unwrap_err(), refused, "{name}");
+        assert_eq!(probe(&bytes, &limit(186)).unwrap_err(), refused, "{name}");
+    }
+    let error = ImageError::TooLarge { width: 17, height: 11, most: 186 };
+    assert_eq!(String::from("the image has 17×11 = 187 pixels, 186 are allowed"), std::format!("{error}"));
+}
+
+#[test]
+fn memory_is_exact() {
+    for (geometry, width, height) in
+        [("stretch", 9, 5), ("crop", 50, 33), ("pad", 33, 50), ("tiles", 100, 37)]
+    {
+        let way = Preprocessor::new(&recipe(geometry, 32, 8, 96), width, height, None).unwrap();
+        let memory = way.memory().unwrap();
+        let rgb = noise_image(width, height);
+        let run = |sheets: usize, scratch: usize| {
+            let mut pixels = Pixels::rgb(&rgb, width, height).unwrap();
+            way.make_sheets(&mut pixels, &mut vec![0; sheets], &mut vec![0; scratch], &|| false)
+        };
+        run(memory.sheets, memory.scratch).unwrap();
+        let short = |result| matches!(result, Err(ImageError::TooShort { .. }));
+        assert!(short(run(memory.sheets - 1, memory.scratch)), "{geometry}");
+        assert!(short(run(memory.sheets, memory.scratch - 1)), "{geometry}");
+        let sheets = vec![0; memory.sheets];
+        assert!(short(way.write_view(&sheets, 0, &mut vec![0.0; memory.view / 4 - 1])), "{geometry}");
+        let last = way.plan().views() - 1;
+        assert!(short(way.write_view(&sheets[1..], last, &mut vec![0.0; memory.view / 4])), "{geometry}");
+        let beyond = ImageError::View { view: last + 1, views: last + 1 };
+        assert_eq!(way.write_view(&sheets, last + 1, &mut vec![0.0; memory.view / 4]), Err(beyond));
+    }
+}
+
+#[test]
+fn large_images_take_little_beside_their_pixels() {
+    let smolvlm = ImageRecipe { tile: 512, patch: 16, ..recipe("tiles", 512, 16, 2048) };
+    let way = Preprocessor::new(&smolvlm, 10_000, 10_000, None).unwrap();
+    let memory = way.memory().unwrap();
+    assert_eq!(memory.sheets, (2048 * 2048 + 512 * 512) * 3);
+    assert!(memory.scratch < 1 << 20, "{}", memory.scratch);
+    // A line of pixels: the padded square and the enlarged original exist only row by row.
+    for geometry in ["pad", "crop"] {
+        let way = Preprocessor::new(&recipe(geometry, 336, 14, 336), 10_000, 1, None).unwrap();
+        assert!(way.memory().unwrap().scratch < 1 << 20, "{geometry}");
+        make(&way, &noise_image(10_000, 1));
+    }
+}
+
+#[test]
+fn stop_is_heard_in_every_step() {
+    for geometry in ["stretch", "crop", "pad", "tiles"] {
+        let way = Preprocessor::new(&recipe(geometry, 32, 8, 96), 60, 45, None).unwrap();
+        let memory = way.memory().unwrap();
+        let rgb = noise_image(60, 45);
+        let run = |most: usize| {
+            let asked = Cell::new(0);
+            let stop = || {
+                asked.set(asked.get() + 1);
+                asked.get() > most
+            };
+            let mut pixels = Pixels::rgb(&rgb, 60, 45).unwrap();
+            let (mut sheets, mut scratch) = (vec![0; memory.sheets], vec![0; memory.scratch]);
+            (way.make_sheets(&mut pixels, &mut sheets, &mut scratch, &stop), asked.get())
+        };
+        let (done, all) = run(usize::MAX);
+        assert_eq!(done, Ok(()));
+        for most in [0, 1, all / 2, all - 1] {
+            let cancelled = Err(ImageError::Resize(ResizeError::Cancelled));
+            assert_eq!(run(most), (cancelled, most + 1), "{geometry} after {most}");
+        }
+    }
+}
