@@ -87,20 +87,21 @@ def record_text(case: Case, model, text, ids: list[int], extra: dict, rows: list
     for name in text_modules(text, model.lm_head):
         kept = stages[name][0][-1] if name == "logits" else stages[name][0][rows]
         case.array(name, kept)
-    greedy(case, model, ids, extra)
+    greedy(case, model, entry["embed"])
     return stages
 
 
-def greedy(case: Case, model, ids: list[int], extra: dict) -> None:
-    tokens, margins = [], []
+def greedy(case: Case, model, prompt: torch.Tensor) -> None:
+    """Twelve tokens after the rows of `prompt`, each by full recomputation (a generated `<image>` is a word)."""
+    tokens, margins, table = [], [], model.get_input_embeddings()
     for _ in range(GREEDY):
-        logits = model(input_ids=torch.tensor([ids + tokens]), use_cache=False, **extra).logits[0, -1]
-        best = torch.topk(logits, 2)
+        rows = torch.cat([prompt, table(torch.tensor([tokens], dtype=torch.long))], dim=1)
+        best = torch.topk(model(inputs_embeds=rows, use_cache=False).logits[0, -1], 2)
         tokens.append(int(best.indices[0]))
         margins.append(float(best.values[0] - best.values[1]))
     case.numbers("greedy", tokens)
     case.numbers("margins", margins)
-    print(f"  {case.path.name}: {len(ids)} ids, smallest margin {min(margins):.4f}")
+    print(f"  {case.path.name}: smallest margin {min(margins):.4f}")
 
 
 def messages_into(case: Case, messages: list[dict]) -> None:
@@ -184,21 +185,22 @@ def smol_pixels(names: list[str], edge: int, tile: int):
         yield full["pixel_values"][0], pixels.astype(np.uint8), full["rows"][0][0], full["cols"][0][0]
 
 
-def smol_case(name: str, model, tokenizer, mmproj: str, edge: int, messages: list[dict]) -> None:
+def smol_case(name: str, model, tokenizer, files: tuple[str, str], edge: int, messages: list[dict]) -> None:
     case = Case(OUT, name)
-    case.text("model", "smolvlm.gguf")
-    case.text("mmproj", mmproj)
+    case.text("model", files[0])
+    case.text("mmproj", files[1])
     case.numbers("longest_edge", [edge])
     messages_into(case, messages)
     prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
     case.text("prompt", prompt)
     names = [part["path"] for m in messages for part in m["content"] if part["type"] == "image"]
     tile = model.config.vision_config.image_size
+    count = model.model.image_seq_len
     pieces = prompt.split(IMAGE)
     views, pixels, expanded = [], [], pieces[0]
     for file, rest, (full, plain, rows, cols) in zip(names, pieces[1:], smol_pixels(names, edge, tile), strict=True):
-        expanded += get_image_prompt_string(rows, cols, 4, "<fake_token_around_image>", IMAGE, "<global-img>") + rest
-        case.text("image", f"{file} {rows} {cols} {len(plain)} {4 * len(plain)}")
+        expanded += get_image_prompt_string(rows, cols, count, "<fake_token_around_image>", IMAGE, "<global-img>") + rest
+        case.text("image", f"{file} {rows} {cols} {len(plain)} {count * len(plain)}")
         views.append(full)
         pixels.append(plain)
     case.text("expanded", expanded)
@@ -246,7 +248,8 @@ def smolvlm(args) -> None:
 
     def run(case: str, factor: int, edge: int, *content: dict) -> None:
         messages = [{"role": "user", "content": list(content)}]
-        smol_case(case, models[factor], tokenizer, f"mmproj-smolvlm-x{factor}.gguf", edge, messages)
+        files = ("smolvlm.gguf", f"mmproj-smolvlm-x{factor}.gguf")
+        smol_case(case, models[factor], tokenizer, files, edge, messages)
 
     run("smolvlm-first", 2, 64, picture("photo"), words("What is the number?"))
     run("smolvlm-last", 2, 64, words("Describe the picture:"), picture("tall"))
@@ -267,11 +270,11 @@ def smolvlm(args) -> None:
     case.write()
 
 
-def llava_case(name: str, model, spm, mmproj: str, mode: str, prompt: str, names: list[str]) -> None:
+def llava_case(name: str, model, spm, files: tuple[str, str], mode: str, prompt: str, names: list[str]) -> None:
     """Prompt text around each image is tokenized by itself, with SPM's leading space, as LLaVA does."""
     case = Case(OUT, name)
-    case.text("model", "vicuna.gguf")
-    case.text("mmproj", mmproj)
+    case.text("model", files[0])
+    case.text("mmproj", files[1])
     case.text("preprocess", mode)
     case.text("prompt", prompt)
     count = (model.config.vision_config.image_size // model.config.vision_config.patch_size) ** 2
@@ -294,8 +297,8 @@ def llava_case(name: str, model, spm, mmproj: str, mode: str, prompt: str, names
         ids += ([model.config.image_token_id] * count if number else []) + (spm.encode(piece) if piece else [])
     tower = model.model.vision_tower
     blocks = list(tower.encoder.layers[:-1])
-    more = {"v.embed": tower.embeddings, "v.pre_ln": tower.pre_layrnorm, "image_rows": model.model.multi_modal_projector}
-    more |= {f"v.block.{i}": layer for i, layer in enumerate(blocks)}
+    more = {"v.embed": tower.embeddings, "v.pre_ln": tower.pre_layrnorm}
+    more |= {"image_rows": model.model.multi_modal_projector} | {f"v.block.{i}": layer for i, layer in enumerate(blocks)}
     rows = kept_rows(ids, model.config.image_token_id)
     stages = record_text(case, model, model.model.language_model, ids, {"pixel_values": values}, rows, more)
     vision_into(case, stages, ["v.embed", "v.pre_ln"] + [f"v.block.{i}" for i in range(len(blocks))], len(names))
@@ -322,8 +325,8 @@ def llava(args) -> None:
         write_clip(state, model.config, OUT / f"mmproj-llava-{name}.gguf", blocks, swapped, half, feature)
 
     def run(case: str, mode: str, prompt: str, *names: str) -> None:
-        files = [f"{name}.png" for name in names]
-        llava_case(case, model, spm, "mmproj-llava-legacy.gguf", mode, prompt, files)
+        files = ("vicuna.gguf", "mmproj-llava-legacy.gguf")
+        llava_case(case, model, spm, files, mode, prompt, [f"{name}.png" for name in names])
 
     run("llava-first", "pad", "USER: <image>\nWhat is the number? ASSISTANT:", "photo")
     run("llava-last", "pad", "USER: Describe the picture. <image> ASSISTANT:", "tall")
