@@ -107,7 +107,7 @@ impl Entry<'_> {
 /// What comes before the data: everything but the places of the tensors. The writer reads its own with it.
 pub(crate) struct Head<'a> {
     version: u32,
-    pub(crate) alignment: u32,
+    alignment: u32,
     metadata: Vec<Entry<'a>>,
     by_key: Vec<u32>,
     descriptions: Vec<Description<'a>>,

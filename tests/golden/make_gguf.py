@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """GGUF files of a few hundred bytes as the gguf package writes them, for the container's tests.
 
-    python3 tests/golden/make_gguf.py        # needs: pip install gguf numpy
+    python3 tests/golden/make_gguf.py        # needs gguf and numpy; made with gguf 0.19.0
 
 gguf/whole.gguf               every type of value, arrays, text that is not ASCII, tensors of six types, alignment 64
 gguf/split-0000N-of-00003.gguf  a model in three files
