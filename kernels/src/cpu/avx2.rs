@@ -33,29 +33,27 @@ fn enter<T: Task>(isa: Avx2, task: T) -> T::Out {
 }
 
 /// Eight columns of eight rows of 32-bit words: three rounds of interleaving pairs, quads and halves.
-#[inline(always)]
+#[inline]
+#[target_feature(enable = "avx2")]
 fn transpose8(r: [__m256i; 8]) -> [__m256i; 8] {
-    // SAFETY: see `impl Isa`; register operations only.
-    unsafe {
-        let pair = |a, b| (_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
-        let quad = |a, b| (_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
-        let ((a0, a1), (b0, b1)) = (pair(r[0], r[1]), pair(r[2], r[3]));
-        let ((c0, c1), (d0, d1)) = (pair(r[4], r[5]), pair(r[6], r[7]));
-        let ((e0, e1), (e2, e3)) = (quad(a0, b0), quad(a1, b1));
-        let ((f0, f1), (f2, f3)) = (quad(c0, d0), quad(c1, d1));
-        let low = |a, b| _mm256_permute2x128_si256::<0x20>(a, b);
-        let high = |a, b| _mm256_permute2x128_si256::<0x31>(a, b);
-        [
-            low(e0, f0),
-            low(e1, f1),
-            low(e2, f2),
-            low(e3, f3),
-            high(e0, f0),
-            high(e1, f1),
-            high(e2, f2),
-            high(e3, f3),
-        ]
-    }
+    let pair = |a, b| (_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+    let quad = |a, b| (_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
+    let ((a0, a1), (b0, b1)) = (pair(r[0], r[1]), pair(r[2], r[3]));
+    let ((c0, c1), (d0, d1)) = (pair(r[4], r[5]), pair(r[6], r[7]));
+    let ((e0, e1), (e2, e3)) = (quad(a0, b0), quad(a1, b1));
+    let ((f0, f1), (f2, f3)) = (quad(c0, d0), quad(c1, d1));
+    let low = |a, b| _mm256_permute2x128_si256::<0x20>(a, b);
+    let high = |a, b| _mm256_permute2x128_si256::<0x31>(a, b);
+    [
+        low(e0, f0),
+        low(e1, f1),
+        low(e2, f2),
+        low(e3, f3),
+        high(e0, f0),
+        high(e1, f1),
+        high(e2, f2),
+        high(e3, f3),
+    ]
 }
 
 /// One register of [`Isa::dot4`].
@@ -239,7 +237,7 @@ impl Isa for Avx2 {
         // SAFETY: see above.
         unsafe {
             let p = codes.as_ptr().cast::<__m256i>();
-            let x = _mm256_set1_epi32(i32::from_le_bytes(x.map(|x| x as u8)));
+            let x = _mm256_set1_epi32(bytemuck::cast(*x));
             [
                 dot::<WIDE>(sum[0], _mm256_loadu_si256(p), x),
                 dot::<WIDE>(sum[1], _mm256_loadu_si256(p.add(1)), x),
@@ -262,8 +260,11 @@ impl Isa for Avx2 {
         // SAFETY: see above; `i`, `j` are 0 or 8, so eight words from there are inside the sixteen.
         unsafe {
             for (i, j) in [(0, 0), (0, 8), (8, 0), (8, 8)] {
-                let quarter =
-                    core::array::from_fn(|r| _mm256_loadu_si256(from[i + r].as_ptr().add(j).cast()));
+                // Not by closures, which a compiler may compile apart, without the features.
+                let mut quarter = [_mm256_setzero_si256(); 8];
+                for (register, row) in quarter.iter_mut().zip(&from[i..]) {
+                    *register = _mm256_loadu_si256(row.as_ptr().add(j).cast());
+                }
                 for (column, to) in transpose8(quarter).into_iter().zip(&mut to[j..]) {
                     _mm256_storeu_si256(to.as_mut_ptr().add(i).cast(), column);
                 }

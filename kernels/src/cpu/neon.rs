@@ -259,10 +259,17 @@ impl<D: Dot> Isa for Neon<D> {
     }
     #[inline(always)]
     fn dot4<const WIDE: bool>(self, sum: Self::N, codes: &[i8; 4 * LANES], x: &[i8; 4]) -> Self::N {
-        let q = [0, 16, 32, 48];
         // SAFETY: see above.
-        let x = unsafe { vreinterpretq_s8_s32(vdupq_n_s32(i32::from_le_bytes(x.map(|x| x as u8)))) };
-        lanes!(sum, q => |sum, i| self.0.dot(sum, vld1q_s8(codes.as_ptr().add(i)), x))
+        unsafe {
+            let p = codes.as_ptr();
+            let x = vreinterpretq_s8_s32(vdupq_n_s32(bytemuck::cast(*x)));
+            [
+                self.0.dot(sum[0], vld1q_s8(p), x),
+                self.0.dot(sum[1], vld1q_s8(p.add(16)), x),
+                self.0.dot(sum[2], vld1q_s8(p.add(32)), x),
+                self.0.dot(sum[3], vld1q_s8(p.add(48)), x),
+            ]
+        }
     }
     #[inline(always)]
     fn lookup(self, table: &[i8; 16], nibbles: &[u8; 16]) -> [i8; 16] {
