@@ -15,6 +15,8 @@ mod plan;
 mod prompt;
 mod session;
 mod timings;
+#[cfg(feature = "std")]
+pub mod template;
 pub mod tokenizer;
 
 pub use bill::Bill;

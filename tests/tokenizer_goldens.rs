@@ -5,6 +5,9 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+mod json_text;
+
+use json_text::json_text;
 use ocelli::tokenizer::{Run, Special, TokenKind, Tokenizer};
 use ocelli_gguf::Gguf;
 
@@ -24,30 +27,6 @@ fn encode(tokenizer: &Tokenizer, text: &str, special: Special) -> Vec<u32> {
     let mut ids = Vec::new();
     tokenizer.encode(text, special, &mut ids).unwrap();
     ids
-}
-
-/// The text of a JSON string as Python writes it in ASCII.
-fn json_text(json: &str) -> String {
-    let inner = json.strip_prefix('"').unwrap().strip_suffix('"').unwrap();
-    let mut units = Vec::new();
-    let mut chars = inner.chars();
-    while let Some(c) = chars.next() {
-        let unit = if c != '\\' {
-            u16::try_from(u32::from(c)).unwrap()
-        } else {
-            match chars.next().unwrap() {
-                'n' => 10,
-                'r' => 13,
-                't' => 9,
-                'b' => 8,
-                'f' => 12,
-                'u' => u16::from_str_radix(&chars.by_ref().take(4).collect::<String>(), 16).unwrap(),
-                c => u16::try_from(u32::from(c)).unwrap(),
-            }
-        };
-        units.push(unit);
-    }
-    String::from_utf16(&units).unwrap()
 }
 
 /// The texts and their ids.
@@ -192,8 +171,23 @@ fn ends_and_specials() {
 #[test]
 fn a_megabyte_of_anything_is_quick() {
     let megabyte = |unit: &str| unit.repeat((1 << 20) / unit.len());
-    let texts =
-        ["a", " ", "\n", "<", "<tool", "1", "'", "é", "e\u{301}", "ab", "▁", "\u{0}", "\u{323}\u{301}", "the "].map(megabyte);
+    let texts = [
+        "a",
+        " ",
+        "\n",
+        "<",
+        "<tool",
+        "1",
+        "'",
+        "é",
+        "e\u{301}",
+        "ab",
+        "▁",
+        "\u{0}",
+        "\u{323}\u{301}",
+        "the ",
+    ]
+    .map(megabyte);
     for name in BPE.iter().chain(&SPM) {
         let tokenizer = tokenizer(name);
         for text in &texts {

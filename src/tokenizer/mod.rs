@@ -189,6 +189,16 @@ impl Tokenizer {
         self.specials.find(text.as_bytes(), &self.vocab)
     }
 
+    /// The texts of the control and unknown tokens, as far as they are UTF-8: what a user's text must not become.
+    pub fn controls(&self) -> impl Iterator<Item = &str> {
+        self.specials.ids().iter().filter_map(|id| match self.kind(*id) {
+            Some(TokenKind::Control | TokenKind::Unknown) => {
+                core::str::from_utf8(self.vocab.bytes_of(*id)).ok()
+            }
+            _ => None,
+        })
+    }
+
     /// Whether encoding puts a space in front of a text, so that the first space of a decoded text is not the
     /// writer's (SPM).
     pub fn adds_space(&self) -> bool {

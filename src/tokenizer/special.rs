@@ -69,6 +69,11 @@ impl Specials {
         Ok(Self { ids, first })
     }
 
+    /// The tokens, ascending by their bytes.
+    pub(super) fn ids(&self) -> &[u32] {
+        &self.ids
+    }
+
     /// The token with exactly this text; of several the last.
     pub(super) fn find(&self, text: &[u8], vocab: &Vocab) -> Option<u32> {
         let end = self.ids.partition_point(|id| vocab.bytes_of(*id) <= text);

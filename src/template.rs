@@ -1,0 +1,248 @@
+//! Chat templates: a conversation becomes the text a model was trained on, and it stays known which part a user wrote.
+//!
+//! The file's own template (`tokenizer.chat_template`, Jinja as Hugging Face runs it) or a built-in one is rendered with
+//! minijinja. The result is a list of [`Segment`]s: template text, in which control tokens are recognised; users' text,
+//! in which they are not; and images.
+//!
+//! How it stays known. The conversation is rendered twice. Once as it is, which gives the text. Once with every
+//! content between two copies of a character that occurs nowhere else (leading and trailing blanks stay outside, so
+//! that trimming does the same), which gives the places. If both agree without those characters, and they come in
+//! pairs, everything between a pair is a user's. If not (the template looks into contents: cuts them, compares their
+//! first characters), it is rendered with such a character only inside texts that could be, or begin, a control token;
+//! that breaks them, and all other text is harmless.
+//!
+//! Refused: templates that fail or ask to (`raise_exception`), use too many instructions, write too much, or lose an
+//! image. Fuel bounds instructions, not what one of them allocates: a template that doubles a string forty times is
+//! not stopped.
+
+mod builtin;
+mod dialect;
+mod json;
+mod marks;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use ocelli_gguf::Gguf;
+
+use crate::tokenizer::Tokenizer;
+
+pub use builtin::Builtin;
+
+use dialect::{Contents, Dialect};
+use marks::Marks;
+
+/// The longest template that is compiled.
+const SOURCE_LIMIT: usize = 1 << 18;
+
+/// What templates write where an image belongs, likeliest first.
+const IMAGE_MARKERS: [&str; 5] = ["<image>", "<|image_pad|>", "<|image|>", "<image_soft_token>", "[IMG]"];
+
+/// One message of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// `system`, `user` or `assistant`.
+    pub role: String,
+    /// Texts and images in order.
+    pub content: Vec<Content>,
+}
+
+/// A part of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Text, none of which is trusted.
+    Text(String),
+    /// The image with this number.
+    Image(usize),
+}
+
+impl Message {
+    /// A message of text.
+    pub fn text(role: &str, text: &str) -> Self {
+        Self { role: role.into(), content: Vec::from([Content::Text(text.into())]) }
+    }
+}
+
+/// A part of a rendered conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Segment {
+    /// The template's text: control tokens are recognised.
+    Control(String),
+    /// A user's text: they are not.
+    User(String),
+    /// The image with this number.
+    Image(usize),
+}
+
+/// Why there is no template, or a conversation could not be rendered.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum TemplateError {
+    /// The file has no template and none of the built-in ones is known to fit.
+    Absent,
+    /// The key has another type.
+    Metadata(ocelli_gguf::Error),
+    /// The template is longer than the limit.
+    Long {
+        /// Its length in bytes.
+        len: usize,
+        /// How many are allowed.
+        limit: usize,
+    },
+    /// It is not a template, or failed while it ran.
+    Jinja(minijinja::Error),
+    /// The template itself says that it cannot render this conversation.
+    Raised(String),
+    /// It took too many instructions.
+    OutOfFuel,
+    /// It wrote too much.
+    TooMuchText {
+        /// How many bytes are allowed.
+        limit: usize,
+    },
+    /// A conversation without messages.
+    Empty,
+    /// The template leaves out a message's text.
+    LosesText,
+    /// The template leaves out images, or writes other places for images.
+    LosesImages {
+        /// How many there are.
+        given: usize,
+        /// How many places it wrote.
+        written: usize,
+    },
+    /// The texts use every private character of Unicode.
+    NoMarks,
+}
+
+impl fmt::Display for TemplateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absent => f.write_str(
+                "the file has no chat template (tokenizer.chat_template) and its tokens show none; give the prompt as \
+                 the model expects it (--raw)",
+            ),
+            Self::Metadata(error) => write!(f, "chat template: {error}"),
+            Self::Long { len, limit } => write!(f, "the chat template has {len} bytes; {limit} are allowed"),
+            Self::Jinja(error) => write!(f, "chat template: {error}"),
+            Self::Raised(message) => write!(f, "the chat template says: {message}"),
+            Self::OutOfFuel => f.write_str("the chat template does not come to an end"),
+            Self::TooMuchText { limit } => write!(f, "the chat template writes more than {limit} bytes"),
+            Self::Empty => f.write_str("there is no message to render"),
+            Self::LosesText => f.write_str("the chat template leaves out the text of a user's message"),
+            Self::LosesImages { given, written } => {
+                write!(f, "the chat template writes {written} places for {given} images")
+            }
+            Self::NoMarks => f.write_str("the texts use every private character of Unicode"),
+        }
+    }
+}
+
+impl core::error::Error for TemplateError {}
+
+impl From<ocelli_gguf::Error> for TemplateError {
+    fn from(error: ocelli_gguf::Error) -> Self {
+        Self::Metadata(error)
+    }
+}
+
+/// A compiled template and what it was found to understand.
+pub struct ChatTemplate {
+    dialect: Dialect,
+    /// Whether contents may be texts, lists of typed items, or both.
+    contents: Contents,
+    /// Control tokens and image markers, which users' texts must not form.
+    controls: Vec<String>,
+}
+
+impl fmt::Debug for ChatTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChatTemplate").field("contents", &self.contents).finish_non_exhaustive()
+    }
+}
+
+impl ChatTemplate {
+    /// The file's template, or the built-in one that fits ([`Builtin::for_file`]). `projector` is
+    /// `clip.projector_type` of the vision file, if there is one.
+    pub fn from_gguf(
+        file: &Gguf<'_>,
+        tokenizer: &Tokenizer,
+        projector: Option<&str>,
+    ) -> Result<Self, TemplateError> {
+        match file.optional::<&str>("tokenizer.chat_template")? {
+            Some(source) => Self::new(source, tokenizer),
+            None => {
+                let builtin = Builtin::for_file(file, tokenizer, projector).ok_or(TemplateError::Absent)?;
+                Self::new(builtin.source(), tokenizer)
+            }
+        }
+    }
+
+    /// Compiles a template.
+    pub fn new(source: &str, tokenizer: &Tokenizer) -> Result<Self, TemplateError> {
+        if source.len() > SOURCE_LIMIT {
+            return Err(TemplateError::Long { len: source.len(), limit: SOURCE_LIMIT });
+        }
+        let dialect = Dialect::compile(source, tokenizer)?;
+        let contents = dialect.understood();
+        let controls = tokenizer.controls().chain(IMAGE_MARKERS).map(String::from).collect();
+        Ok(Self { dialect, contents, controls })
+    }
+
+    /// Renders a conversation, with the beginning of the answer when `answer` is set.
+    pub fn render(&self, messages: &[Message], answer: bool) -> Result<Vec<Segment>, TemplateError> {
+        if messages.is_empty() {
+            return Err(TemplateError::Empty);
+        }
+        let images = images(messages).count();
+        let listed = self.contents.lists(images);
+        match self.render_as(messages, answer, listed) {
+            // It knows lists, but not images in them.
+            Err(TemplateError::LosesImages { written: 0, .. }) if listed && self.contents.text() => {
+                self.render_as(messages, answer, false)
+            }
+            result => result,
+        }
+    }
+
+    /// Renders with contents as lists of typed items, or as texts.
+    fn render_as(
+        &self,
+        messages: &[Message],
+        answer: bool,
+        listed: bool,
+    ) -> Result<Vec<Segment>, TemplateError> {
+        let marks = Marks::choose(messages, self.dialect.source())?;
+        let render = |texts: &dyn Fn(usize, &str) -> String| {
+            self.dialect.render(&marks.message_values(messages, listed, texts), answer)
+        };
+        let plain = render(&|_, text| text.into())?;
+        if users_texts(messages).any(|text| !plain.contains(text.trim())) {
+            return Err(TemplateError::LosesText);
+        }
+        let marked = render(&|number, text| marks.around(number, text))?;
+        let split = if marks.without(&marked) == plain { marks.between(&marked) } else { None };
+        let segments = match split {
+            Some(segments) => segments,
+            None => marks.broken(&render(&|_, text| marks.breaking(text, &self.controls))?),
+        };
+        marks.place_images(segments, &IMAGE_MARKERS, images(messages), listed)
+    }
+}
+
+fn images(messages: &[Message]) -> impl Iterator<Item = usize> + Clone {
+    messages.iter().flat_map(|message| &message.content).filter_map(|part| match part {
+        Content::Image(image) => Some(*image),
+        Content::Text(_) => None,
+    })
+}
+
+fn users_texts(messages: &[Message]) -> impl Iterator<Item = &str> {
+    messages.iter().filter(|message| message.role == "user").flat_map(|message| &message.content).filter_map(
+        |part| match part {
+            Content::Text(text) => Some(text.as_str()),
+            Content::Image(_) => None,
+        },
+    )
+}
