@@ -195,7 +195,7 @@ impl Tape {
     }
 
     /// Cells of a value in a call.
-    fn range(&self, value: Value, units: usize) -> Range<usize> {
+    pub(crate) fn range(&self, value: Value, units: usize) -> Range<usize> {
         let slot = self.slots[value.0];
         slot.offset..slot.offset + slot.rows.count(units) * slot.cells
     }

@@ -419,6 +419,17 @@ impl Tape {
         (slot.rows.count(units), slot.width)
     }
 
+    /// Cells of the result of a call of so many units.
+    pub fn output_range(&self, units: usize) -> core::ops::Range<usize> {
+        self.range(self.out, units)
+    }
+
+    /// Bytes that the tape itself holds.
+    pub fn bytes(&self) -> usize {
+        let (steps, slots) = (self.steps.capacity() * size_of::<Step>(), self.slots.capacity() * size_of::<Slot>());
+        steps + slots + self.marks.capacity() * size_of::<Mark>()
+    }
+
     /// Number of steps.
     pub fn len(&self) -> usize {
         self.steps.len()

@@ -1,0 +1,62 @@
+//! A conversation, rendered by the model's chat template into what a session reads.
+
+use crate::image::Image;
+use crate::{Error, Model, Photo, Segment};
+use alloc::string::String;
+use alloc::vec::Vec;
+pub use crate::template::{Content, Message};
+use crate::template::{ChatTemplate, Segment as Rendered};
+
+/// A part of a rendered conversation that owns its text.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Part {
+    /// The template's words: control tokens are recognised.
+    Control(String),
+    /// Somebody's words: they are not.
+    Text(String),
+    /// The image with this number.
+    Image(usize),
+}
+
+impl Part {
+    /// As a session reads it.
+    pub fn segment<'a>(&'a self, images: &'a [Image]) -> Segment<'a> {
+        match self {
+            Part::Control(text) => Segment::Control(text),
+            Part::Text(text) => Segment::Text(text),
+            Part::Image(i) => match images.get(*i) {
+                Some(image) => Segment::Image(Photo { width: image.width, height: image.height, rgb: &image.data }),
+                // Refused when it is read: an image without pixels.
+                None => Segment::Image(Photo { width: 0, height: 0, rgb: &[] }),
+            },
+        }
+    }
+}
+
+/// A model's way to write conversations.
+#[derive(Debug)]
+pub struct Template(ChatTemplate);
+
+impl Template {
+    /// The file's template, or the built-in one that fits.
+    ///
+    /// # Errors
+    /// The file has none and no built-in one fits, or it cannot be compiled.
+    pub fn of(model: &Model<'_>) -> Result<Template, Error> {
+        Ok(Template(model.chat_template()?))
+    }
+
+    /// Renders a conversation up to where the answer begins.
+    ///
+    /// # Errors
+    /// The template refuses the conversation.
+    pub fn render(&self, messages: &[Message]) -> Result<Vec<Part>, Error> {
+        let part = |segment| match segment {
+            Rendered::Control(text) => Part::Control(text),
+            Rendered::User(text) => Part::Text(text),
+            Rendered::Image(i) => Part::Image(i),
+        };
+        let segments = self.0.render(messages, true).map_err(Error::Template)?;
+        Ok(segments.into_iter().map(part).collect())
+    }
+}

@@ -1,0 +1,192 @@
+//! What can go wrong, one cause each.
+
+use crate::bill::Bill;
+use crate::image::ImageError;
+use crate::tokenizer::TokenizerError;
+use alloc::string::String;
+use core::fmt;
+use ocelli_kernels::cpu::UnknownIsa;
+use ocelli_kernels::run::RunError;
+use ocelli_kernels::tape::TapeError;
+
+/// Why something was not done.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file cannot be read.
+    #[cfg(feature = "std")]
+    Io {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A file's name or place does not say what is needed.
+    #[cfg(feature = "std")]
+    Path {
+        /// The file or folder.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A file is not a GGUF file, or a damaged one.
+    File {
+        /// Which file: a path, or what it is for.
+        name: String,
+        /// Why.
+        error: ocelli_gguf::Error,
+    },
+    /// A file is no model that is known.
+    Model {
+        /// Which file: a path, or what it is for.
+        name: String,
+        /// Why.
+        error: ocelli_models::Error,
+    },
+    /// The two files of a model do not belong together.
+    Widths {
+        /// Width of an image's rows.
+        vision: usize,
+        /// Width of the language model.
+        text: usize,
+    },
+    /// The language model's tokenizer.
+    Tokenizer(TokenizerError),
+    /// The tokenizer and the language model do not belong together.
+    Vocabulary {
+        /// Tokens of the tokenizer.
+        tokens: usize,
+        /// Rows of the embedding table.
+        rows: usize,
+    },
+    /// The conversation's template.
+    #[cfg(feature = "std")]
+    Template(crate::template::TemplateError),
+    /// A model's weights do not fit each other.
+    Tape(TapeError),
+    /// An image.
+    Image(ImageError),
+    /// An image for a model without a vision tower.
+    NoVision,
+    /// A larger image than was planned for.
+    ImageMemory {
+        /// Bytes it takes.
+        needed: usize,
+        /// Bytes planned.
+        planned: usize,
+    },
+    /// The prompt is empty: there is nothing to answer.
+    EmptyPrompt,
+    /// The prompt does not fit the context.
+    Context {
+        /// Positions needed.
+        needed: usize,
+        /// Positions there are.
+        context: usize,
+    },
+    /// More memory than allowed.
+    Memory {
+        /// What is needed.
+        bill: Bill,
+        /// What is allowed, in bytes.
+        limit: u64,
+    },
+    /// The memory cannot be had.
+    OutOfMemory {
+        /// Bytes asked for.
+        bytes: usize,
+    },
+    /// Keys and values cannot be stored like this.
+    Kv {
+        /// Elements of a head.
+        head_dim: usize,
+    },
+    /// An option that makes no sense.
+    Option {
+        /// Its name.
+        name: &'static str,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// The instruction set asked for.
+    Isa(UnknownIsa),
+    /// The model's numbers are not numbers: damaged or unsuitable weights.
+    NotANumber,
+    /// Stopped by another thread.
+    Stopped,
+    /// The deadline has passed.
+    Deadline,
+    /// An inner inconsistency while running.
+    Run(RunError),
+}
+
+macro_rules! from {
+    ($($variant:ident($type:ty)),*) => {$(
+        impl From<$type> for Error {
+            fn from(error: $type) -> Error {
+                Error::$variant(error)
+            }
+        }
+    )*};
+}
+
+from!(Tokenizer(TokenizerError), Tape(TapeError), Image(ImageError), Isa(UnknownIsa));
+
+impl From<RunError> for Error {
+    fn from(error: RunError) -> Error {
+        match error {
+            RunError::Stopped => Error::Stopped,
+            RunError::Context { expected, found } => Error::Context { needed: expected, context: found },
+            other => Error::Run(other),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            #[cfg(feature = "std")]
+            Error::Io { path, error } => write!(f, "{}: {error}", path.display()),
+            #[cfg(feature = "std")]
+            Error::Path { path, what } => write!(f, "{}: {what}", path.display()),
+            Error::File { name, error } => write!(f, "{name}: {error}"),
+            Error::Model { name, error } => write!(f, "{name}: {error}"),
+            Error::Widths { vision, text } => {
+                write!(f, "the vision tower makes rows of {vision} values, the language model takes {text}: ")?;
+                f.write_str("the two files do not belong together")
+            }
+            Error::Tokenizer(error) => error.fmt(f),
+            Error::Vocabulary { tokens, rows } => {
+                write!(f, "the tokenizer has {tokens} tokens, the embedding table {rows} rows")
+            }
+            #[cfg(feature = "std")]
+            Error::Template(error) => error.fmt(f),
+            Error::Tape(error) => error.fmt(f),
+            Error::Image(error) => error.fmt(f),
+            Error::NoVision => f.write_str("the model has no vision tower: name its mmproj file to use images"),
+            Error::ImageMemory { needed, planned } => {
+                write!(f, "the image takes {needed} bytes on its way to the model, {planned} were planned for")
+            }
+            Error::EmptyPrompt => f.write_str("the prompt is empty"),
+            Error::Context { needed, context } => {
+                write!(f, "the prompt needs {needed} positions and the context has {context}")
+            }
+            Error::Memory { bill, limit } => {
+                write!(f, "{} bytes are needed and {limit} allowed ({bill})", bill.total())
+            }
+            Error::OutOfMemory { bytes } => write!(f, "{bytes} bytes of memory cannot be had"),
+            Error::Kv { head_dim } => {
+                write!(f, "keys and values with heads of {head_dim} elements cannot be stored as q8_0, which takes ")?;
+                f.write_str("multiples of 32; f16 and f32 can")
+            }
+            Error::Option { name, expected } => write!(f, "{name} must be {expected}"),
+            Error::Isa(error) => error.fmt(f),
+            Error::NotANumber => f.write_str("the model computes values that are no numbers: its weights are damaged"),
+            Error::Stopped => f.write_str("stopped"),
+            Error::Deadline => f.write_str("the deadline has passed"),
+            Error::Run(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for Error {}

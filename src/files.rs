@@ -1,0 +1,128 @@
+//! Model files on disk: mapped or read, split or whole, and the mmproj beside a model.
+#![allow(unsafe_code, reason = "mapping a file: the kernel lends its pages as a slice")]
+
+use crate::error::Error;
+use crate::model::{Bytes, Model, TowerFiles};
+use ocelli_gguf::{Gguf, SplitName};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+/// How files are brought into memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Load {
+    /// Mapped: ready at once, pages are read when first used, memory is shared between processes. A file that is
+    /// truncated while it is mapped ends the process: nothing can be done about that but not to map.
+    #[default]
+    Map,
+    /// Read into memory.
+    Read,
+}
+
+impl Model<'static> {
+    /// Opens a model and its vision tower. Without a name for the tower, the one that fits is looked for beside the
+    /// model; a model without one is a language model only.
+    ///
+    /// # Errors
+    /// A file cannot be read or is not supported, the two do not fit, or several towers fit.
+    pub fn open(path: &Path, mmproj: Option<&Path>, load: Load) -> Result<Model<'static>, Error> {
+        let text = open(path, load)?;
+        let vision = match mmproj {
+            Some(path) => Some(open(path, load)?),
+            None => find_mmproj(path, embedding_length(&text)?)?.map(|path| open(&path, load)).transpose()?,
+        };
+        Model::from_files(text, vision)
+    }
+}
+
+/// Opens a file, or all files of the split one it belongs to.
+fn open(path: &Path, load: Load) -> Result<TowerFiles<'static>, Error> {
+    let name = path.display().to_string();
+    let file_name = path.file_name().and_then(|n| n.to_str());
+    let paths: Vec<PathBuf> = match file_name.and_then(SplitName::parse) {
+        Some(split) => split.all().map(|part| path.with_file_name(part.to_string())).collect(),
+        None => [path.to_path_buf()].into(),
+    };
+    let parts = paths.iter().map(|path| bytes(path, load)).collect::<Result<_, _>>()?;
+    Ok(TowerFiles { name, parts })
+}
+
+fn bytes(path: &Path, load: Load) -> Result<Bytes<'static>, Error> {
+    let at = |error| Error::Io { path: path.to_path_buf(), error };
+    let mut file = File::open(path).map_err(at)?;
+    let meta = file.metadata().map_err(at)?;
+    if !meta.is_file() {
+        return Err(Error::Path { path: path.to_path_buf(), what: "is not a file".into() });
+    }
+    if meta.len() == 0 {
+        return Err(Error::Path { path: path.to_path_buf(), what: "is empty".into() });
+    }
+    match load {
+        // SAFETY: the mapping is private and read-only. That nobody truncates or writes the file meanwhile is asked of
+        // the user (`Load::Map` says so).
+        Load::Map => Ok(Bytes::Mapped(unsafe { memmap2::Mmap::map(&file) }.map_err(at)?)),
+        Load::Read => {
+            let size = usize::try_from(meta.len()).map_err(|_| Error::OutOfMemory { bytes: usize::MAX })?;
+            let mut bytes = Vec::new();
+            bytes.try_reserve_exact(size).map_err(|_| Error::OutOfMemory { bytes: size })?;
+            file.read_to_end(&mut bytes).map_err(at)?;
+            Ok(Bytes::Owned(bytes))
+        }
+    }
+}
+
+/// The width of a language model's rows.
+fn embedding_length(text: &TowerFiles<'_>) -> Result<Option<u32>, Error> {
+    let shards = text.shards()?;
+    let file = shards.first();
+    let at = |error| Error::File { name: text.name.clone(), error };
+    let Some(name) = file.optional::<&str>("general.architecture").map_err(at)? else { return Ok(None) };
+    if name == "clip" {
+        let what = "is a vision tower: give it as mmproj, beside the language model".into();
+        return Err(Error::Path { path: PathBuf::from(&text.name), what });
+    }
+    file.optional(&std::format!("{name}.embedding_length")).map_err(at)
+}
+
+/// The vision tower in a model's folder: `mmproj` in its name, and rows as wide as the model's.
+fn find_mmproj(model: &Path, width: Option<u32>) -> Result<Option<PathBuf>, Error> {
+    let folder = model.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(None) };
+    let is_tower = |path: &PathBuf| {
+        let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
+        name.contains("mmproj") && name.ends_with(".gguf") && path != model
+    };
+    let mut candidates: Vec<PathBuf> = entries.flatten().map(|e| e.path()).filter(is_tower).collect();
+    candidates.retain(|path| width.is_some() && output_width(path) == width);
+    candidates.sort();
+    // Of several that fit, one whose name is the model's with `mmproj` in it is meant.
+    let stem = |path: &Path| path.file_stem().map(|s| s.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let related = |path: &PathBuf| {
+        let rest = stem(path).replace("mmproj", "");
+        let rest = rest.trim_matches(|c: char| !c.is_alphanumeric()).to_string();
+        !rest.is_empty() && stem(model).starts_with(&rest)
+    };
+    match candidates.as_slice() {
+        [] => Ok(None),
+        [one] => Ok(Some(one.clone())),
+        several => {
+            let mut named = several.iter().filter(|p| related(p));
+            if let (Some(one), None) = (named.next(), named.next()) {
+                return Ok(Some(one.clone()));
+            }
+            let names: Vec<String> = several.iter().map(|p| p.display().to_string()).collect();
+            let what = std::format!("several vision towers fit, name one: {}", names.join(", "));
+            Err(Error::Path { path: model.to_path_buf(), what })
+        }
+    }
+}
+
+/// Rows of the last projection of a vision tower: the width it gives.
+fn output_width(path: &Path) -> Option<u32> {
+    let bytes = bytes(path, Load::Map).ok()?;
+    let file = Gguf::parse(bytes.get()).ok()?;
+    let last = ["mm.model.fc.weight", "mm.2.weight"].iter().find_map(|name| file.tensor(name))?;
+    u32::try_from(last.rows()).ok()
+}

@@ -1,0 +1,160 @@
+//! A model: the files of its two towers, read and checked.
+
+use crate::error::Error;
+use crate::tokenizer::Tokenizer;
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use ocelli_gguf::{Gguf, Shards};
+use ocelli_kernels::weight::Weights;
+use ocelli_models::{Decoder, Encoder, Source};
+
+/// Bytes of a file: borrowed from flash or a buffer, read, or mapped.
+#[derive(Debug)]
+pub enum Bytes<'a> {
+    /// Somebody else's.
+    Borrowed(&'a [u8]),
+    /// Read into memory.
+    Owned(Vec<u8>),
+    /// Mapped: pages come from the file when they are first used.
+    #[cfg(feature = "std")]
+    Mapped(memmap2::Mmap),
+}
+
+impl Bytes<'_> {
+    /// The bytes.
+    pub fn get(&self) -> &[u8] {
+        match self {
+            Bytes::Borrowed(bytes) => bytes,
+            Bytes::Owned(bytes) => bytes,
+            #[cfg(feature = "std")]
+            Bytes::Mapped(map) => map,
+        }
+    }
+}
+
+/// A tower's file, or the files of a split one.
+#[derive(Debug)]
+pub struct TowerFiles<'a> {
+    /// What messages call it: a path, for example.
+    pub name: String,
+    /// The files, in order.
+    pub parts: Vec<Bytes<'a>>,
+}
+
+impl TowerFiles<'_> {
+    /// Reads all parts and checks that they belong together.
+    pub(crate) fn shards(&self) -> Result<Shards<'_>, Error> {
+        let at = |error| Error::File { name: self.name.clone(), error };
+        let files: Vec<Gguf<'_>> =
+            self.parts.iter().map(|part| Gguf::parse(part.get())).collect::<Result<_, _>>().map_err(at)?;
+        Shards::new(files).map_err(at)
+    }
+
+    fn bytes(&self) -> u64 {
+        self.parts.iter().map(|p| p.get().len() as u64).sum()
+    }
+}
+
+/// A language model, and a vision tower where there is one.
+#[derive(Debug)]
+pub struct Model<'a> {
+    text: TowerFiles<'a>,
+    vision: Option<TowerFiles<'a>>,
+    decoder: Box<dyn Decoder>,
+    encoder: Option<Box<dyn Encoder>>,
+    tokenizer: Tokenizer,
+    /// `clip.projector_type`, by which a built-in template is chosen.
+    projector: Option<String>,
+    name: Option<String>,
+}
+
+impl<'a> Model<'a> {
+    /// A model in memory: the bytes of a GGUF file, and of its mmproj.
+    ///
+    /// # Errors
+    /// A file is damaged, not supported, or the two do not belong together.
+    pub fn from_bytes(text: &'a [u8], vision: Option<&'a [u8]>) -> Result<Model<'a>, Error> {
+        let tower = |name: &str, bytes| TowerFiles { name: name.into(), parts: [Bytes::Borrowed(bytes)].into() };
+        Model::from_files(tower("the model", text), vision.map(|bytes| tower("the mmproj", bytes)))
+    }
+
+    /// A model in files that were opened elsewhere.
+    ///
+    /// # Errors
+    /// As [`from_bytes`](Model::from_bytes).
+    pub fn from_files(text: TowerFiles<'a>, vision: Option<TowerFiles<'a>>) -> Result<Model<'a>, Error> {
+        let shards = text.shards()?;
+        let at = |error| Error::Model { name: text.name.clone(), error };
+        let decoder = ocelli_models::decoder(&Source::new(&shards, 0)).map_err(at)?;
+        let tokenizer = Tokenizer::from_gguf(shards.first())?;
+        if tokenizer.len() > decoder.vocabulary() {
+            return Err(Error::Vocabulary { tokens: tokenizer.len(), rows: decoder.vocabulary() });
+        }
+        let name = shards.first().optional::<&str>("general.name").ok().flatten().map(ToString::to_string);
+        drop(shards);
+        let tower = vision.as_ref().map(|vision| read_encoder(vision, text.parts.len())).transpose()?;
+        let (encoder, projector) = tower.unzip();
+        if let Some(encoder) = &encoder
+            && encoder.width() != decoder.width()
+        {
+            return Err(Error::Widths { vision: encoder.width(), text: decoder.width() });
+        }
+        Ok(Model { text, vision, decoder, encoder, tokenizer, projector: projector.flatten(), name })
+    }
+
+    /// The language model.
+    pub fn decoder(&self) -> &dyn Decoder {
+        &*self.decoder
+    }
+
+    /// The vision tower.
+    pub fn encoder(&self) -> Option<&dyn Encoder> {
+        self.encoder.as_deref()
+    }
+
+    /// The tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// The file's chat template, compiled, or the built-in one that fits.
+    ///
+    /// # Errors
+    /// The file has none and no built-in one fits, or it cannot be compiled.
+    #[cfg(feature = "std")]
+    pub fn chat_template(&self) -> Result<crate::template::ChatTemplate, Error> {
+        let shards = self.text.shards()?;
+        let projector = self.projector.as_deref();
+        crate::template::ChatTemplate::from_gguf(shards.first(), &self.tokenizer, projector).map_err(Error::Template)
+    }
+
+    /// The model's name, as the file has it.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Bytes of both towers' files.
+    pub fn weight_bytes(&self) -> (u64, u64) {
+        (self.text.bytes(), self.vision.as_ref().map_or(0, TowerFiles::bytes))
+    }
+
+    /// All files, in the order in which weights count them.
+    pub(crate) fn files(&self) -> Vec<&[u8]> {
+        self.text.parts.iter().chain(self.vision.iter().flat_map(|v| &v.parts)).map(Bytes::get).collect()
+    }
+}
+
+/// The tower and the name of its projector.
+fn read_encoder(vision: &TowerFiles<'_>, first: usize) -> Result<(Box<dyn Encoder>, Option<String>), Error> {
+    let shards = vision.shards()?;
+    let encoder = ocelli_models::encoder(&Source::new(&shards, first))
+        .map_err(|error| Error::Model { name: vision.name.clone(), error })?;
+    let projector = shards.first().optional::<&str>("clip.projector_type").ok().flatten();
+    Ok((encoder, projector.map(ToString::to_string)))
+}
+
+/// A borrowed view of the files for a run.
+pub(crate) fn weights<'a>(files: &'a [&'a [u8]]) -> Weights<'a> {
+    Weights(files)
+}

@@ -1,0 +1,250 @@
+//! A session, planned: both tapes recorded, every byte counted, nothing large allocated.
+
+use crate::bill::Bill;
+use crate::error::Error;
+use crate::image::Preprocessor;
+use crate::model::Model;
+use crate::options::Options;
+use core::ops::Range;
+use ocelli_kernels::cpu::{self, LANES};
+use ocelli_kernels::formats::Format;
+use ocelli_kernels::ops::Kernels;
+use ocelli_kernels::ops::memory::{Layout, Stored};
+use ocelli_kernels::run::Cache;
+use ocelli_kernels::tape::Tape;
+use ocelli_models::recipe::ImageRecipe;
+
+/// The context where neither the caller nor the model asks for less.
+const CONTEXT: usize = 4096;
+
+/// The vision tower's part of a plan.
+pub(crate) struct Vision {
+    pub(crate) tape: Tape,
+    pub(crate) recipe: ImageRecipe,
+    /// Most visual tokens of an image.
+    pub(crate) tokens: Option<u32>,
+}
+
+/// Where everything lies in a session's one block, in `f32` cells.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Places {
+    pub(crate) arena: Range<usize>,
+    pub(crate) scratch: Range<usize>,
+    pub(crate) cache: Range<usize>,
+    /// Pixels of a view.
+    pub(crate) view: Range<usize>,
+    /// Rows of an image in the decoder's space.
+    pub(crate) rows: Range<usize>,
+    /// Resized images, as bytes.
+    pub(crate) sheets: Range<usize>,
+    /// What resizing works in, as bytes.
+    pub(crate) resize: Range<usize>,
+    /// What the sampler works in.
+    pub(crate) sampler: Range<usize>,
+    pub(crate) cells: usize,
+}
+
+/// What a session will be. See [`Model::plan`].
+pub struct Plan {
+    pub(crate) kernels: &'static dyn Kernels,
+    pub(crate) threads: usize,
+    pub(crate) context: usize,
+    pub(crate) decode: Tape,
+    pub(crate) layout: Layout,
+    pub(crate) vision: Option<Vision>,
+    pub(crate) places: Places,
+    bill: Bill,
+    /// Visual tokens an image was cut down to, where `fit` had to.
+    pub(crate) fitted: Option<u32>,
+}
+
+impl core::fmt::Debug for Plan {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Plan").field("context", &self.context).field("bill", &self.bill).finish_non_exhaustive()
+    }
+}
+
+impl Model<'_> {
+    /// Plans a session: what it will cost is known before it is made.
+    ///
+    /// # Errors
+    /// An option that makes no sense, or more memory than `memory_limit` allows.
+    pub fn plan(&self, options: &Options) -> Result<Plan, Error> {
+        let plan = self.plan_for(options)?;
+        let Some(limit) = options.memory_limit.filter(|limit| plan.bill.total() > *limit) else { return Ok(plan) };
+        if !options.fit {
+            return Err(Error::Memory { bill: plan.bill, limit });
+        }
+        // Fewer views, one coarser tiling after the other, until the bill fits.
+        let mut smallest = plan;
+        while let Some(tokens) = smallest.largest_image(options)?.map(|(_, tokens)| tokens) {
+            let fewer = Options { image_tokens: Some(tokens.saturating_sub(1)), ..options.clone() };
+            smallest = match self.plan_for(&fewer) {
+                Ok(plan) => plan,
+                Err(Error::Image(_)) => break,
+                Err(error) => return Err(error),
+            };
+            if smallest.bill.total() <= limit {
+                smallest.fitted = smallest.largest_image(&fewer)?.map(|(_, tokens)| tokens);
+                return Ok(smallest);
+            }
+        }
+        Err(Error::Memory { bill: smallest.bill, limit })
+    }
+
+    fn plan_for(&self, options: &Options) -> Result<Plan, Error> {
+        let decoder = self.decoder();
+        let context = options.context.unwrap_or(decoder.context().min(CONTEXT));
+        if context == 0 || context > 1 << 24 {
+            return Err(Error::Option { name: "the context", expected: "at least 1 and at most 16777216" });
+        }
+        if options.batch == 0 {
+            return Err(Error::Option { name: "the batch", expected: "at least 1" });
+        }
+        let threads = options.threads.unwrap_or_else(default_threads);
+        if threads == 0 || threads > 256 {
+            return Err(Error::Option { name: "threads", expected: "at least 1 and at most 256" });
+        }
+        let decode = decoder.decode(options.batch.min(context))?;
+        let layout = cache_layout(&decode, options.kv, context)?;
+        let vision = match self.encoder() {
+            Some(encoder) => Some(Vision {
+                tape: encoder.encode(1)?,
+                recipe: encoder.recipe(options.preprocess).map_err(|error| Error::Model { name: "the mmproj".into(), error })?,
+                tokens: options.image_tokens,
+            }),
+            None => None,
+        };
+        let mut plan = Plan {
+            kernels: cpu::choose(options.isa.as_deref())?,
+            threads,
+            context,
+            decode,
+            layout,
+            vision,
+            places: Places::default(),
+            bill: Bill::default(),
+            fitted: None,
+        };
+        plan.place(self, options)?;
+        Ok(plan)
+    }
+}
+
+fn cache_layout(decode: &Tape, kv: Option<Stored>, context: usize) -> Result<Layout, Error> {
+    let float = decode.weights().all(|(format, _)| format == Format::F32);
+    let stored = kv.unwrap_or(if float { Stored::F32 } else { Stored::F16 });
+    let (_, heads) = decode.cached();
+    let (heads, head_dim) = heads.map_or((0, 0), |h| (h.kv, h.dim));
+    let layout = Layout { stored, heads, head_dim, capacity: context };
+    if layout.fits() { Ok(layout) } else { Err(Error::Kv { head_dim }) }
+}
+
+#[cfg(feature = "std")]
+fn default_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |n| n.get().min(256))
+}
+
+#[cfg(not(feature = "std"))]
+fn default_threads() -> usize {
+    1
+}
+
+impl Plan {
+    /// What it costs.
+    pub fn bill(&self) -> &Bill {
+        &self.bill
+    }
+
+    /// Positions of the context.
+    pub fn context(&self) -> usize {
+        self.context
+    }
+
+    /// The instruction set that will run it.
+    pub fn isa(&self) -> &'static str {
+        self.kernels.name()
+    }
+
+    /// Threads.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// How keys and values are stored.
+    pub fn kv(&self) -> Stored {
+        self.layout.stored
+    }
+
+    /// Visual tokens an image is cut down to, where `fit` had to.
+    pub fn fitted(&self) -> Option<u32> {
+        self.fitted
+    }
+
+    /// Bytes of the session's one block.
+    pub fn session_bytes(&self) -> usize {
+        self.places.cells.saturating_mul(size_of::<f32>())
+    }
+
+    /// Memory on the way of the largest image, and its visual tokens.
+    fn largest_image(&self, options: &Options) -> Result<Option<(crate::image::Memory, u32)>, Error> {
+        let Some(vision) = &self.vision else { return Ok(None) };
+        let (width, height) = options.largest_image;
+        let way = Preprocessor::new(&vision.recipe, width, height, vision.tokens)?;
+        Ok(Some((way.memory()?, way.plan().tokens())))
+    }
+
+    fn place(&mut self, model: &Model<'_>, options: &Options) -> Result<(), Error> {
+        let scratch = |tape: &Tape| tape.scratch(self.context).saturating_mul(self.threads);
+        let (layers, _) = self.decode.cached();
+        let cache = layers.saturating_mul(Cache::cells(&self.layout));
+        let image = self.largest_image(options)?;
+        let width = model.decoder().width();
+        let vision = self.vision.as_ref().map_or((0, 0), |v| (v.tape.arena(), scratch(&v.tape)));
+        let bytes = |n: usize| n.div_ceil(size_of::<f32>());
+        let (memory, tokens) = image.map_or((None, 0), |(memory, tokens)| (Some(memory), tokens as usize));
+        let io = |part: fn(&crate::image::Memory) -> usize| bytes(memory.as_ref().map_or(0, part));
+        let sizes = [
+            self.decode.arena().max(vision.0),
+            scratch(&self.decode).max(vision.1),
+            cache,
+            io(|m| m.view),
+            tokens.saturating_mul(width),
+            io(|m| m.sheets),
+            io(|m| m.scratch),
+            model.decoder().vocabulary().saturating_mul(2),
+        ];
+        let mut end = 0usize;
+        let mut next = |size: usize| -> Option<Range<usize>> {
+            let start = end;
+            end = end.checked_add(size)?.checked_next_multiple_of(LANES)?;
+            Some(start..start + size)
+        };
+        let mut ranges = [const { 0..0 }; 8];
+        for (range, size) in ranges.iter_mut().zip(sizes) {
+            *range = next(size).ok_or(Error::OutOfMemory { bytes: usize::MAX })?;
+        }
+        let [arena, scratch_at, cache, view, rows, sheets, resize, sampler] = ranges;
+        let cells = |r: &Range<usize>| (r.len() * size_of::<f32>()) as u64;
+        let (text_weights, vision_weights) = model.weight_bytes();
+        let (w, h) = options.largest_image;
+        let decoded = if self.vision.is_some() { u64::from(w) * u64::from(h) * 3 } else { 0 };
+        let io: u64 = [&view, &rows, &sheets, &resize, &sampler].into_iter().map(cells).sum();
+        self.bill = Bill {
+            text_weights,
+            vision_weights,
+            tables: (model.tokenizer().table_bytes() + self.tapes()) as u64,
+            arena: cells(&arena) + cells(&scratch_at),
+            text_arena: (self.decode.arena() + scratch(&self.decode)) as u64 * 4,
+            vision_arena: (vision.0 + vision.1) as u64 * 4,
+            kv: cells(&cache),
+            io: io + decoded + (self.context * 16) as u64,
+        };
+        self.places = Places { arena, scratch: scratch_at, cache, view, rows, sheets, resize, sampler, cells: end };
+        Ok(())
+    }
+
+    fn tapes(&self) -> usize {
+        self.decode.bytes() + self.vision.as_ref().map_or(0, |v| v.tape.bytes())
+    }
+}

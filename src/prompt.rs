@@ -1,0 +1,152 @@
+//! From segments to what the decoder reads: tokens, and rows of images.
+
+use crate::error::Error;
+use crate::image::Preprocessor;
+use crate::model::Model;
+use crate::plan::Plan;
+use crate::tokenizer::{Run, Special};
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use ocelli_kernels::ops::resize::Pixels;
+use ocelli_models::Piece;
+
+/// An image as the model is shown it: RGB, three bytes a pixel, rows without gaps.
+#[derive(Clone, Copy, Debug)]
+pub struct Photo<'a> {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// `width · height · 3` bytes.
+    pub rgb: &'a [u8],
+}
+
+impl Photo<'_> {
+    /// Rows of pixels for the resampler.
+    pub(crate) fn pixels(&self) -> Result<Pixels<'_>, Error> {
+        Pixels::rgb(self.rgb, self.width, self.height).map_err(|error| Error::Image(error.into()))
+    }
+
+    /// What tells images apart in the cache: FNV-1a over size and pixels, eight bytes at a time.
+    fn fingerprint(&self) -> u64 {
+        let step = |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x0000_0100_0000_01b3);
+        let size = u64::from(self.width) << 32 | u64::from(self.height);
+        let (words, rest) = self.rgb.as_chunks::<8>();
+        let hash = words.iter().fold(step(0xcbf2_9ce4_8422_2325, size), |h, w| step(h, u64::from_le_bytes(*w)));
+        rest.iter().fold(hash, |h, b| step(h, u64::from(*b)))
+    }
+}
+
+/// A part of a prompt.
+#[derive(Clone, Copy, Debug)]
+pub enum Segment<'a> {
+    /// Text in which control tokens are recognised: a template's own words.
+    Control(&'a str),
+    /// Text that is only text, whatever it contains: a user's words.
+    Text(&'a str),
+    /// An image, in the markers the model knows.
+    Image(Photo<'a>),
+}
+
+/// What stands at one position of the context.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Entry {
+    Token(u32),
+    /// A row of the image with this fingerprint.
+    Row(u64, u32),
+}
+
+/// An image of a prompt and its way to the model.
+pub(crate) struct Shown<'a> {
+    pub(crate) photo: Photo<'a>,
+    pub(crate) way: Preprocessor,
+    pub(crate) fingerprint: u64,
+}
+
+/// A prompt, laid out position by position.
+pub(crate) struct Prompt<'a> {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) images: Vec<Shown<'a>>,
+}
+
+/// What an image became.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ImageReport {
+    /// Views: the tower runs once for each.
+    pub views: u32,
+    /// Rows of tiles, 0 for a single view.
+    pub rows: u32,
+    /// Columns of tiles, 0 for a single view.
+    pub columns: u32,
+    /// Visual tokens.
+    pub tokens: u32,
+}
+
+impl<'a> Prompt<'a> {
+    /// Lays segments out. Neighbouring texts are tokenized as one, as the reference tokenizes the rendered
+    /// conversation; the BOS token comes first if the file asks for it and the text does not begin with it.
+    pub(crate) fn new(model: &Model<'_>, plan: &Plan, segments: &[Segment<'a>]) -> Result<Prompt<'a>, Error> {
+        let mut prompt = Prompt { entries: Vec::new(), images: Vec::new() };
+        let mut text: Vec<(String, Special)> = Vec::new();
+        for segment in segments {
+            match segment {
+                Segment::Control(words) => text.push((words.to_string(), Special::Parse)),
+                Segment::Text(words) => text.push((words.to_string(), Special::Plain)),
+                Segment::Image(photo) => prompt.show(model, plan, *photo, &mut text)?,
+            }
+        }
+        prompt.write(model, &mut text)?;
+        let tokenizer = model.tokenizer();
+        if let Some(bos) = tokenizer.bos().filter(|_| tokenizer.adds_bos())
+            && prompt.entries.first() != Some(&Entry::Token(bos))
+        {
+            prompt.entries.insert(0, Entry::Token(bos));
+        }
+        if prompt.entries.is_empty() {
+            return Err(Error::EmptyPrompt);
+        }
+        Ok(prompt)
+    }
+
+    /// Tokenizes what has been gathered.
+    fn write(&mut self, model: &Model<'_>, text: &mut Vec<(String, Special)>) -> Result<(), Error> {
+        let runs: Vec<Run<'_>> = text.iter().map(|(text, special)| Run { text, special: *special }).collect();
+        let mut ids = Vec::new();
+        model.tokenizer().encode_runs(&runs, &mut ids)?;
+        text.clear();
+        self.entries.extend(ids.into_iter().map(Entry::Token));
+        Ok(())
+    }
+
+    fn show(
+        &mut self,
+        model: &Model<'_>,
+        plan: &Plan,
+        photo: Photo<'a>,
+        text: &mut Vec<(String, Special)>,
+    ) -> Result<(), Error> {
+        let (Some(encoder), Some(vision)) = (model.encoder(), &plan.vision) else { return Err(Error::NoVision) };
+        photo.pixels()?;
+        let way = Preprocessor::new(&vision.recipe, photo.width, photo.height, vision.tokens)?;
+        let fingerprint = photo.fingerprint();
+        let each = way.plan().tokens_per_view;
+        for piece in encoder.frame(way.plan()) {
+            match piece {
+                Piece::Text(words) => text.push((words, Special::Parse)),
+                Piece::View(view) => {
+                    self.write(model, text)?;
+                    self.entries.extend((view * each..(view + 1) * each).map(|row| Entry::Row(fingerprint, row)));
+                }
+            }
+        }
+        self.images.push(Shown { photo, way, fingerprint });
+        Ok(())
+    }
+}
+
+impl Shown<'_> {
+    pub(crate) fn report(&self) -> ImageReport {
+        let plan = self.way.plan();
+        ImageReport { views: plan.views(), rows: plan.rows, columns: plan.columns, tokens: plan.tokens() }
+    }
+}

@@ -1,0 +1,377 @@
+//! A session: a model at work, in one block of memory.
+
+use crate::bill::Bill;
+use crate::error::Error;
+use crate::interrupt::Stopper;
+use crate::model::{self, Model};
+use crate::options::Options;
+use crate::plan::Plan;
+use crate::prompt::{Entry, ImageReport, Prompt, Segment, Shown};
+use crate::timings::{Stage, Timings};
+use alloc::vec::Vec;
+use ocelli_kernels::cpu::LANES;
+use ocelli_kernels::ops::embed::Cell;
+use ocelli_kernels::pool::Pool;
+use ocelli_kernels::run::{Cache, Call, Machine, Memory, RunError};
+
+/// What reading a prompt came to.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Reading {
+    /// Positions of the prompt, image rows included.
+    pub prompt_tokens: usize,
+    /// Positions of image rows.
+    pub image_tokens: usize,
+    /// Positions that were already in the cache.
+    pub reused: usize,
+    /// What each image became.
+    pub images: Vec<ImageReport>,
+}
+
+/// How far reading a prompt has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Progress {
+    /// Views encoded of an image's.
+    Encode {
+        /// Done.
+        done: u32,
+        /// All.
+        of: u32,
+    },
+    /// Positions read of the prompt's.
+    Prefill {
+        /// Done.
+        done: usize,
+        /// All.
+        of: usize,
+    },
+}
+
+/// A conversation with a model. Its memory is allocated when it is made, and not again until it is dropped; only
+/// [`read`](Session::read) allocates a little for the prompt it is given.
+pub struct Session<'m> {
+    model: &'m Model<'m>,
+    files: Vec<&'m [u8]>,
+    plan: Plan,
+    pool: Pool,
+    /// The one block, and how many cells of it come before the first aligned one.
+    block: Vec<f32>,
+    skip: usize,
+    /// What the cache holds, position by position.
+    history: Vec<Entry>,
+    cells: Vec<Cell>,
+    /// The image whose rows are in memory.
+    encoded: Option<u64>,
+    /// A token that was chosen and not read yet.
+    pending: Option<u32>,
+    /// Whether the last logits are in the arena.
+    ready: bool,
+    stopper: Stopper,
+    timings: Timings,
+}
+
+impl<'a> Model<'a> {
+    /// Makes a session.
+    ///
+    /// # Errors
+    /// As [`plan`](Model::plan), or the memory cannot be had.
+    pub fn session<'m>(&'m self, options: &Options) -> Result<Session<'m>, Error> {
+        Session::new(self, self.plan(options)?)
+    }
+}
+
+impl<'m> Session<'m> {
+    /// Makes a session as planned.
+    ///
+    /// # Errors
+    /// The memory cannot be had.
+    pub fn new(model: &'m Model<'_>, plan: Plan) -> Result<Session<'m>, Error> {
+        let cells = plan.places.cells + LANES;
+        let block = zeroed(cells)?;
+        let skip = block.as_ptr().align_offset(LANES * size_of::<f32>()).min(LANES);
+        let mut history = Vec::new();
+        let mut batch = Vec::new();
+        let enough = history.try_reserve_exact(plan.context).and(batch.try_reserve_exact(plan.decode.max_units()));
+        enough.map_err(|_| Error::OutOfMemory { bytes: plan.context * size_of::<Entry>() })?;
+        Ok(Session {
+            files: model.files(),
+            model,
+            pool: Pool::new(plan.threads),
+            plan,
+            block,
+            skip,
+            history,
+            cells: batch,
+            encoded: None,
+            pending: None,
+            ready: false,
+            stopper: Stopper::default(),
+            timings: Timings::default(),
+        })
+    }
+
+    /// The model.
+    pub fn model(&self) -> &'m Model<'m> {
+        self.model
+    }
+
+    /// What it was planned to cost.
+    pub fn bill(&self) -> &Bill {
+        self.plan.bill()
+    }
+
+    /// The plan it was made by.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Positions in use.
+    pub fn len(&self) -> usize {
+        self.history.len() + usize::from(self.pending.is_some())
+    }
+
+    /// Whether nothing has been read.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Stops this session's work from any thread.
+    pub fn stopper(&self) -> &Stopper {
+        &self.stopper
+    }
+
+    /// Time spent, by stage, since the last [`take_timings`](Session::take_timings).
+    pub fn take_timings(&mut self) -> Timings {
+        core::mem::take(&mut self.timings)
+    }
+
+    /// Forgets everything.
+    pub fn reset(&mut self) {
+        self.history.clear();
+        self.pending = None;
+        self.ready = false;
+    }
+
+    /// Reads a whole conversation. What is still in the cache from the last time is not computed again.
+    ///
+    /// # Errors
+    /// The prompt is empty, does not fit the context, contains an image that cannot be used, or reading was stopped;
+    /// what was read until then stays.
+    pub fn read(&mut self, segments: &[Segment<'_>], progress: &mut dyn FnMut(Progress)) -> Result<Reading, Error> {
+        let prompt = Prompt::new(self.model, &self.plan, segments)?;
+        let (needed, context) = (prompt.entries.len(), self.plan.context);
+        if needed > context {
+            return Err(Error::Context { needed, context });
+        }
+        self.settle()?;
+        // The last position is always computed: its logits begin the answer.
+        let same = prompt.entries.iter().zip(&self.history).take_while(|(a, b)| a == b).count().min(needed - 1);
+        self.history.truncate(same);
+        self.ready = false;
+        self.feed(&prompt, same, progress)?;
+        self.ready = true;
+        let is_row = |e: &&Entry| matches!(e, Entry::Row(..));
+        Ok(Reading {
+            prompt_tokens: needed,
+            image_tokens: prompt.entries.iter().filter(is_row).count(),
+            reused: same,
+            images: prompt.images.iter().map(Shown::report).collect(),
+        })
+    }
+
+    /// Reads a prompt's positions from `from` on, in batches that hold rows of one image at most.
+    fn feed(&mut self, prompt: &Prompt<'_>, from: usize, progress: &mut dyn FnMut(Progress)) -> Result<(), Error> {
+        let of = prompt.entries.len();
+        let batch = self.plan.decode.max_units();
+        self.cells.clear();
+        for (i, entry) in prompt.entries.iter().enumerate().skip(from) {
+            let cell = match entry {
+                Entry::Token(id) => Cell::Token(*id),
+                Entry::Row(image, row) => {
+                    if self.encoded != Some(*image) {
+                        self.flush(prompt)?;
+                        let shown = prompt.images.iter().find(|s| s.fingerprint == *image).ok_or(Error::NoVision)?;
+                        self.encode(shown, progress)?;
+                    }
+                    Cell::Row(*row)
+                }
+            };
+            self.cells.push(cell);
+            if self.cells.len() == batch || i + 1 == of {
+                self.flush(prompt)?;
+                progress(Progress::Prefill { done: i + 1, of });
+            }
+        }
+        Ok(())
+    }
+
+    /// Decodes the cells gathered and remembers what they were.
+    fn flush(&mut self, prompt: &Prompt<'_>) -> Result<(), Error> {
+        if self.cells.is_empty() {
+            return Ok(());
+        }
+        let clock = self.timings.start();
+        let result = self.decode();
+        self.timings.stop(Stage::Prefill, clock);
+        result?;
+        let (from, to) = (self.history.len(), self.history.len() + self.cells.len());
+        self.history.extend_from_slice(prompt.entries.get(from..to).unwrap_or(&[]));
+        self.cells.clear();
+        Ok(())
+    }
+
+    fn decode(&mut self) -> Result<(), Error> {
+        let (plan, past) = (&self.plan, self.history.len());
+        let block = self.block.get_mut(self.skip..).unwrap_or_default();
+        let at = &plan.places;
+        let parts = [at.arena.clone(), at.scratch.clone(), at.cache.clone(), at.rows.clone()];
+        let [arena, scratch, cache, rows] = disjoint(block, parts)?;
+        let cache = Some(Cache { layout: plan.layout, memory: cache });
+        let call = Call { units: self.cells.len(), cells: &self.cells, rows, past, ..Call::default() };
+        let machine = Machine { kernels: plan.kernels, pool: &self.pool };
+        let mut memory = Memory { arena, scratch, cache };
+        let weights = model::weights(&self.files);
+        let result = plan.decode.run(machine, weights, &mut memory, call, &self.stopper, None);
+        result.map(|_| ()).map_err(|error| why(&self.stopper, error))
+    }
+
+    /// Encodes an image's views, one after the other, into the rows that cells refer to.
+    fn encode(&mut self, shown: &Shown<'_>, progress: &mut dyn FnMut(Progress)) -> Result<(), Error> {
+        self.encoded = None;
+        let clock = self.timings.start();
+        let views = shown.way.plan().views();
+        self.resize(shown)?;
+        self.timings.stop(Stage::Resize, clock);
+        progress(Progress::Encode { done: 0, of: views });
+        let clock = self.timings.start();
+        for view in 0..views {
+            self.encode_view(shown, view)?;
+            progress(Progress::Encode { done: view + 1, of: views });
+        }
+        self.timings.stop(Stage::Encode, clock);
+        self.encoded = Some(shown.fingerprint);
+        Ok(())
+    }
+
+    fn resize(&mut self, shown: &Shown<'_>) -> Result<(), Error> {
+        let at = &self.plan.places;
+        let memory = shown.way.memory()?;
+        let rows = shown.way.plan().tokens() as usize * self.model.decoder().width();
+        let room = |cells: &core::ops::Range<usize>| cells.len() * size_of::<f32>();
+        for (needed, planned) in
+            [(memory.sheets, room(&at.sheets)), (memory.scratch, room(&at.resize)), (rows * 4, room(&at.rows))]
+        {
+            if needed > planned {
+                return Err(Error::ImageMemory { needed, planned });
+            }
+        }
+        let block = self.block.get_mut(self.skip..).unwrap_or_default();
+        let [sheets, scratch] = disjoint(block, [at.sheets.clone(), at.resize.clone()])?;
+        let (sheets, scratch) = (bytemuck::cast_slice_mut(sheets), bytemuck::cast_slice_mut(scratch));
+        let stop = || ocelli_kernels::pool::Interrupt::stopped(&self.stopper);
+        let result = shown.way.make_sheets(&mut shown.photo.pixels()?, sheets, scratch, &stop);
+        match result {
+            Err(_) if stop() => Err(why(&self.stopper, RunError::Stopped)),
+            result => Ok(result?),
+        }
+    }
+
+    fn encode_view(&mut self, shown: &Shown<'_>, view: u32) -> Result<(), Error> {
+        let plan = &self.plan;
+        let Some(vision) = &plan.vision else { return Err(Error::NoVision) };
+        let at = &plan.places;
+        let parts = [at.arena.clone(), at.scratch.clone(), at.view.clone(), at.sheets.clone(), at.rows.clone()];
+        let block = self.block.get_mut(self.skip..).unwrap_or_default();
+        let [arena, scratch, pixels, sheets, rows] = disjoint(block, parts)?;
+        shown.way.write_view(bytemuck::cast_slice(sheets), view, pixels)?;
+        let call = Call { units: 1, input: pixels, ..Call::default() };
+        let machine = Machine { kernels: plan.kernels, pool: &self.pool };
+        let mut memory = Memory { arena, scratch, cache: None };
+        let weights = model::weights(&self.files);
+        let result = vision.tape.run(machine, weights, &mut memory, call, &self.stopper, None);
+        let out = result.map_err(|error| why(&self.stopper, error))?;
+        let first = view as usize * out.len();
+        let planned = rows.len() * size_of::<f32>();
+        let room = rows.get_mut(first..first + out.len());
+        room.ok_or(Error::ImageMemory { needed: (first + out.len()) * 4, planned })?.copy_from_slice(out);
+        Ok(())
+    }
+
+    /// The logits of the next token, and memory for choosing among them. Reads the token chosen last, if any.
+    ///
+    /// # Errors
+    /// Nothing has been read, the context is full, or the session was stopped.
+    pub(crate) fn logits(&mut self) -> Result<(&[f32], &mut [f32]), Error> {
+        self.settle()?;
+        if !self.ready {
+            return Err(Error::EmptyPrompt);
+        }
+        let at = &self.plan.places;
+        let block = self.block.get_mut(self.skip..).unwrap_or_default();
+        let [arena, sampler] = disjoint(block, [at.arena.clone(), at.sampler.clone()])?;
+        Ok((arena.get(self.plan.decode.output_range(1)).unwrap_or(&[]), sampler))
+    }
+
+    /// Continues with a token.
+    pub(crate) fn accept(&mut self, id: u32) {
+        self.pending = Some(id);
+    }
+
+    /// Whether another token fits.
+    pub(crate) fn has_room(&self) -> bool {
+        self.len() < self.plan.context
+    }
+
+    /// Reads the token chosen last.
+    fn settle(&mut self) -> Result<(), Error> {
+        let Some(id) = self.pending else { return Ok(()) };
+        if self.history.len() >= self.plan.context {
+            let needed = self.history.len() + 1;
+            return Err(Error::Context { needed, context: self.plan.context });
+        }
+        let clock = self.timings.start();
+        self.cells.clear();
+        self.cells.push(Cell::Token(id));
+        let result = self.decode();
+        self.cells.clear();
+        self.timings.stop(Stage::Generate, clock);
+        self.ready = result.is_ok();
+        result?;
+        self.history.push(Entry::Token(id));
+        self.pending = None;
+        Ok(())
+    }
+}
+
+impl core::fmt::Debug for Session<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Session").field("len", &self.len()).field("plan", &self.plan).finish_non_exhaustive()
+    }
+}
+
+/// Which of the two reasons to stop it was.
+fn why(stopper: &Stopper, error: RunError) -> Error {
+    match error {
+        RunError::Stopped if !stopper.is_stopped() && stopper.is_late() => Error::Deadline,
+        other => other.into(),
+    }
+}
+
+/// Zeroed cells, or an error where an allocation would abort.
+fn zeroed(cells: usize) -> Result<Vec<f32>, Error> {
+    let mut block = Vec::new();
+    block.try_reserve_exact(cells).map_err(|_| Error::OutOfMemory { bytes: cells.saturating_mul(4) })?;
+    block.resize(cells, 0.0);
+    Ok(block)
+}
+
+/// Parts of the block that do not meet, as planned.
+fn disjoint<const N: usize>(
+    block: &mut [f32],
+    parts: [core::ops::Range<usize>; N],
+) -> Result<[&mut [f32]; N], Error> {
+    let needed = parts.iter().fold(0, |n, p| n.max(p.end));
+    let found = block.len();
+    // Empty parts would count as lying within others: move them to the front.
+    let parts = parts.map(|p| if p.is_empty() { 0..0 } else { p });
+    block.get_disjoint_mut(parts).map_err(|_| Error::Run(RunError::Memory { expected: needed, found }))
+}
