@@ -13,8 +13,10 @@ mod model;
 mod options;
 mod plan;
 mod prompt;
+pub mod sampler;
 mod session;
 mod timings;
+pub mod stream;
 #[cfg(feature = "std")]
 pub mod template;
 pub mod tokenizer;
