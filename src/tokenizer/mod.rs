@@ -1,7 +1,7 @@
 //! Text to token ids and back, from a file's own metadata.
 //!
-//! Two families: SentencePiece's BPE ([`spm`]) and byte-level BPE ([`bpe`]) with the pre-tokenizers of
-//! [`pretokenize`]. The tables are flat: one blob of token bytes with offsets, open-addressing indices of `u32`s, and
+//! Two families: SentencePiece's BPE (`spm`) and byte-level BPE (`bpe`) with the pre-tokenizers of
+//! `pretokenize`. The tables are flat: one blob of token bytes with offsets, open-addressing indices of `u32`s, and
 //! the merges as arrays; [`Tokenizer::table_bytes`] says how many bytes they are.
 //!
 //! Control tokens come from text only where the caller vouches for it ([`Special::Parse`]). A conversation is encoded
