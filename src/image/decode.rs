@@ -10,9 +10,14 @@
 //! animated WebP, PNG   first frame
 //! colour profiles      ignored
 //! ```
-//! Checked against Pillow 13.0.0. PNG, GIF, BMP and lossless WebP are equal to the byte. JPEG and lossy WebP
-//! are not, because decoders differ in the inverse transform, chroma upsampling and colour rounding; the
-//! measured differences are listed in the goldens' test.
+//! Checked against Pillow 13.0.0. PNG, GIF, BMP and WebP, lossy WebP included, are equal to the byte. JPEG is
+//! not, because decoders differ in the inverse transform and in how chroma is upsampled. Measured on twenty
+//! synthetic photos of 1601×1203 (textures, edges, text, noise; quality 75 to 92, baseline and progressive),
+//! per channel value of 0..=255:
+//! ```text
+//! grey, CMYK   mean 0.005   largest 1        4:2:2   mean 0.13   largest 4
+//! 4:4:4        mean 0.011   largest 3        4:2:0   mean 0.25   largest 5
+//! ```
 //!
 //! Width and height are read from the header and held against [`DecodeOptions::max_pixels`] before anything
 //! of that size is allocated. A JPEG without its end marker is refused, as Pillow does, although the decoder
@@ -31,7 +36,7 @@ use image::{ImageDecoder, Limits};
 
 use super::orientation::{Turn, turned};
 use super::to_rgb::{Native, to_rgb};
-use super::{Format, ImageError, first_frame, jpeg};
+use super::{Format, ImageError, first_frame, jpeg, webp};
 
 /// Bytes that a PNG's colour profile and texts may take when they are unpacked.
 const PNG_CHUNKS: u64 = 4 << 20;
@@ -208,7 +213,10 @@ fn open<'a>(
             Box::new(JpegDecoder::new(cursor).map_err(failed)?)
         }
         Format::Png => Box::new(PngDecoder::with_limits(cursor, png_limits(bytes)).map_err(failed)?),
-        Format::WebP => Box::new(WebPDecoder::new(cursor).map_err(failed)?),
+        Format::WebP => {
+            webp::chunks(bytes)?;
+            Box::new(WebPDecoder::new(cursor).map_err(failed)?)
+        }
         Format::Bmp => Box::new(BmpDecoder::new(cursor).map_err(failed)?),
         Format::Gif => return Err(ImageError::Unsupported { format, reason: String::new() }),
     })
@@ -233,8 +241,10 @@ fn decoder_bytes(bytes: &[u8], format: Format, (width, height): (u32, u32)) -> u
     match format {
         Format::Jpeg => length + jpeg::frame(bytes).map_or(0, |frame| frame.decoder_bytes()),
         Format::Png => PNG_CHUNKS + 32 * u64::from(width),
-        // Lossless: one RGBA image. Lossy: planes in whole macroblocks, alpha, the compressed bytes.
-        Format::WebP => length + 5 * pixels + 32 * (u64::from(width) + u64::from(height)),
+        Format::WebP => {
+            let borders = 32 * (u64::from(width) + u64::from(height));
+            length + borders + webp::chunks(bytes).map_or(0, |chunks| chunks.decoder_bytes(pixels))
+        }
         Format::Bmp => 16 * u64::from(width),
         Format::Gif => 0,
     }

@@ -98,10 +98,10 @@ fn no_frame() -> ImageError {
 
 fn explain(error: DecodingError, bytes: &[u8]) -> ImageError {
     let format = Format::Gif;
+    let truncated = ImageError::Truncated { format, length: bytes.len() };
     match &error {
-        DecodingError::Io(inner) if inner.kind() == ErrorKind::UnexpectedEof => {
-            ImageError::Truncated { format, length: bytes.len() }
-        }
+        DecodingError::UnexpectedEof => truncated,
+        DecodingError::Io(inner) if inner.kind() == ErrorKind::UnexpectedEof => truncated,
         _ => ImageError::Malformed { format, reason: error.to_string() },
     }
 }

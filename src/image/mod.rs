@@ -26,6 +26,8 @@ mod jpeg;
 mod orientation;
 #[cfg(feature = "std")]
 mod to_rgb;
+#[cfg(feature = "std")]
+mod webp;
 
 #[cfg(feature = "std")]
 pub use decode::{DecodeOptions, Header, Image, decode, probe};
