@@ -1,0 +1,145 @@
+"""Held-out scenes for any engine, their scoring, and the float weights' own answers.
+
+    python eval.py make DIR --count 200 --seed 77     PNGs and questions.json
+    python eval.py answer RUN/last.pt DIR answers.json --tokenizer RUN/tokenizer.json
+    python eval.py score DIR/questions.json answers.json
+
+questions.json is a list of {image, task, question, answer, scale}; answers.json a list of strings
+in the same order (or of {"text": ...}). Right means equal after trimming; a gauge is right within
+5 % of its full scale, a percentage within 5, a box at an overlap (IoU) of a half. Handwritten
+digits come from the held-out fifth, and the seeds lie far from those of training.
+"""
+
+import argparse
+import json
+import os
+import random
+
+import numpy as np
+import torch
+from PIL import Image
+
+import data
+import questions
+import scenes
+
+SEEDS = 2_000_000_000  # training uses seed * 50e6 + n
+
+
+def make(folder, count, seed, per_image):
+    os.makedirs(folder, exist_ok=True)
+    held, rows = scenes.digits_split(True), []
+    for i in range(count):
+        number = SEEDS + seed * 100_000 + i
+        image, facts, _ = scenes.render(number, held)
+        name = f"{i:04}.png"
+        image.save(os.path.join(folder, name), optimize=True)
+        rng = random.Random(number)
+        pairs = data.choose(questions.ask(facts, rng), rng, data.TASK_WEIGHT)
+        scales = {f["value"]: f["scale"] for f in facts if f["kind"] == "gauge"}
+        for task, question, answer in pairs[:per_image]:
+            rows.append({"image": name, "task": task, "question": question, "answer": answer,
+                         **({"scale": scales[answer]} if task == "gauge" else {})})
+    json.dump(rows, open(os.path.join(folder, "questions.json"), "w"), indent=0)
+    print(len(rows), "questions about", count, "pictures")
+
+
+def numbers(text):
+    try:
+        return [float(w) for w in text.split()]
+    except ValueError:
+        return []
+
+
+def overlap(a, b):
+    w = min(a[2], b[2]) - max(a[0], b[0])
+    h = min(a[3], b[3]) - max(a[1], b[1])
+    both = max(w, 0) * max(h, 0)
+    area = lambda k: max(k[2] - k[0], 0) * max(k[3] - k[1], 0)
+    return both / max(area(a) + area(b) - both, 1)
+
+
+def right(row, said):
+    said, want = said.strip(), row["answer"]
+    a, b = numbers(said), numbers(want)
+    if row["task"] == "gauge":
+        return len(a) == 1 and abs(a[0] - b[0]) <= 0.05 * row["scale"] + 1e-9
+    if row["task"] == "percent":
+        return len(a) == 1 and abs(a[0] - b[0]) <= 5
+    if row["task"] == "box":
+        return len(a) == 4 and overlap(a, b) >= 0.5
+    return said == want
+
+
+def score(rows, answers):
+    table = {}
+    for row, said in zip(rows, answers, strict=True):
+        said = said["text"] if isinstance(said, dict) else said
+        n, ok = table.get(row["task"], (0, 0))
+        table[row["task"]] = (n + 1, ok + right(row, said))
+    for task, (n, ok) in sorted(table.items()):
+        print(f"| {task} | {n} | {100 * ok / n:.1f} % |")
+    return table
+
+
+@torch.no_grad()
+def answer(net, encoder, images, asked, longest=40, two=False):
+    """Greedy answers to `asked` (text per image row), without a cache: the rows are short."""
+    views = net.shuffle(net.see(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 127.5 - 1))
+    rows = [encoder.head(two, two) + encoder.ids(q) + encoder.tail for q in asked]
+    starts, end = [len(r) for r in rows], encoder.special["<end_of_utterance>"]
+    live = list(range(len(rows)))
+    for _ in range(longest):
+        n = max(len(rows[i]) for i in live)
+        ids = torch.tensor([rows[i] + [0] * (n - len(rows[i])) for i in live])
+        mask = torch.ones(n, n, dtype=torch.bool).tril()[None, None]
+        last = torch.tensor([len(rows[i]) - 1 for i in live])
+        logits = net.read(views[live], ids, torch.arange(n)[None].expand(len(live), -1), mask, (torch.arange(len(live)), last))
+        for i, t in zip(live, logits.argmax(-1).tolist()):
+            rows[i].append(t)
+        live = [i for i in live if rows[i][-1] != end]
+        if not live:
+            break
+    return [encoder.tok.decode([t for t in r[s:] if t != end]).strip() for r, s in zip(rows, starts)]
+
+
+def answer_folder(checkpoint, folder, out, tok, two):
+    from model import Pocket
+    net = Pocket().eval()
+    net.load_state_dict(torch.load(checkpoint, weights_only=False)["ema"])
+    rows, encoder, said = json.load(open(os.path.join(folder, "questions.json"))), data.Encoder(data.tokenizer(tok)), []
+    for i in range(0, len(rows), 64):
+        part = rows[i: i + 64]
+        images = [data.prepare(Image.open(os.path.join(folder, r["image"])).convert("RGB")) for r in part]
+        said += answer(net, encoder, images, [r["question"] for r in part], two=two)
+    json.dump(said, open(out, "w"), indent=0)
+    score(rows, said)
+
+
+def main():
+    p = argparse.ArgumentParser()
+    sub = p.add_subparsers(dest="what", required=True)
+    m = sub.add_parser("make")
+    m.add_argument("folder")
+    m.add_argument("--count", type=int, default=200)
+    m.add_argument("--seed", type=int, default=77)
+    m.add_argument("--per-image", type=int, default=8)
+    t = sub.add_parser("answer")
+    for name in ("checkpoint", "folder", "out"):
+        t.add_argument(name)
+    t.add_argument("--tokenizer", required=True)
+    t.add_argument("--two", action="store_true", help="tile and overview, as llama.cpp sends a picture")
+    s = sub.add_parser("score")
+    s.add_argument("questions")
+    s.add_argument("answers")
+    a = p.parse_args()
+    if a.what == "make":
+        make(a.folder, a.count, a.seed, a.per_image)
+    elif a.what == "answer":
+        answer_folder(a.checkpoint, a.folder, a.out, a.tokenizer, a.two)
+    else:
+        score(json.load(open(a.questions)), json.load(open(a.answers)))
+
+
+if __name__ == "__main__":
+    main()
