@@ -2,6 +2,7 @@
 
 use crate::bill::Bill;
 use crate::image::ImageError;
+use crate::sampler::SamplerError;
 use crate::tokenizer::TokenizerError;
 use alloc::string::String;
 use core::fmt;
@@ -108,6 +109,8 @@ pub enum Error {
         /// What it must be.
         expected: &'static str,
     },
+    /// A way to choose tokens that makes no sense.
+    Sampling(SamplerError),
     /// The instruction set asked for.
     Isa(UnknownIsa),
     /// The model's numbers are not numbers: damaged or unsuitable weights.
@@ -180,6 +183,7 @@ impl fmt::Display for Error {
                 f.write_str("multiples of 32; f16 and f32 can")
             }
             Error::Option { name, expected } => write!(f, "{name} must be {expected}"),
+            Error::Sampling(error) => error.fmt(f),
             Error::Isa(error) => error.fmt(f),
             Error::NotANumber => f.write_str("the model computes values that are no numbers: its weights are damaged"),
             Error::Stopped => f.write_str("stopped"),

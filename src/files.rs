@@ -21,17 +21,30 @@ pub enum Load {
     Read,
 }
 
+/// Where a model's vision tower is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Mmproj<'p> {
+    /// Beside the model: the file with `mmproj` in its name whose rows are as wide as the model's. None is no error:
+    /// then the model is a language model only. Several are one.
+    #[default]
+    Beside,
+    /// In this file.
+    File(&'p Path),
+    /// Nowhere: a language model only.
+    None,
+}
+
 impl Model<'static> {
-    /// Opens a model and its vision tower. Without a name for the tower, the one that fits is looked for beside the
-    /// model; a model without one is a language model only.
+    /// Opens a model and its vision tower.
     ///
     /// # Errors
     /// A file cannot be read or is not supported, the two do not fit, or several towers fit.
-    pub fn open(path: &Path, mmproj: Option<&Path>, load: Load) -> Result<Model<'static>, Error> {
+    pub fn open(path: &Path, mmproj: Mmproj<'_>, load: Load) -> Result<Model<'static>, Error> {
         let text = open(path, load)?;
         let vision = match mmproj {
-            Some(path) => Some(open(path, load)?),
-            None => find_mmproj(path, embedding_length(&text)?)?.map(|path| open(&path, load)).transpose()?,
+            Mmproj::File(path) => Some(open(path, load)?),
+            Mmproj::Beside => find_mmproj(path, embedding_length(&text)?)?.map(|path| open(&path, load)).transpose()?,
+            Mmproj::None => None,
         };
         Model::from_files(text, vision)
     }

@@ -3,7 +3,12 @@
 
 extern crate alloc;
 
+pub mod answer;
 mod bill;
+#[cfg(feature = "cli")]
+pub mod cli;
+#[cfg(feature = "std")]
+pub mod conversation;
 mod error;
 #[cfg(feature = "std")]
 mod files;
@@ -15,19 +20,19 @@ mod plan;
 mod prompt;
 pub mod sampler;
 mod session;
-mod timings;
 pub mod stream;
 #[cfg(feature = "std")]
 pub mod template;
+mod timings;
 pub mod tokenizer;
 
 pub use bill::Bill;
 pub use error::Error;
 #[cfg(feature = "std")]
-pub use files::Load;
+pub use files::{Load, Mmproj};
 pub use interrupt::Stopper;
 pub use model::{Bytes, Model, TowerFiles};
-pub use options::{Options, Preprocess, Stored};
+pub use options::{ImageSizes, Options, Preprocess, Stored};
 pub use plan::Plan;
 pub use prompt::{ImageReport, Photo, Segment};
 pub use session::{Progress, Reading, Session};

@@ -1,2 +1,7 @@
-//! The command line.
-fn main() {}
+//! The command line. See `ocelli --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ocelli::cli::main()
+}

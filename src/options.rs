@@ -1,6 +1,7 @@
 //! What a caller may choose.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 pub use ocelli_kernels::ops::memory::Stored;
 pub use ocelli_models::Preprocess;
 
@@ -18,8 +19,8 @@ pub struct Options {
     pub batch: usize,
     /// Most visual tokens an image may become; `None` is as many as the model makes of it.
     pub image_tokens: Option<u32>,
-    /// Width and height of the largest image that memory is planned for.
-    pub largest_image: (u32, u32),
+    /// The images that memory is planned for.
+    pub images: ImageSizes,
     /// How an image becomes a square, for models that know more than one way.
     pub preprocess: Option<Preprocess>,
     /// Most bytes of memory, mapped weights included.
@@ -38,11 +39,49 @@ impl Default for Options {
             kv: None,
             batch: 256,
             image_tokens: None,
-            largest_image: (4096, 4096),
+            images: ImageSizes::UpTo(4096, 4096),
             preprocess: None,
             memory_limit: None,
             fit: false,
             isa: None,
+        }
+    }
+}
+
+/// Images that memory is planned for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImageSizes {
+    /// Any of at most this width and height.
+    UpTo(u32, u32),
+    /// Images of just these widths and heights.
+    Exactly(Vec<(u32, u32)>),
+}
+
+impl ImageSizes {
+    /// Sizes whose needs bound the needs of all.
+    ///
+    /// What an image takes between its pixels and its rows depends on its shape as well as its size (a side that needs
+    /// no resizing needs no memory for it), so of the images up to a size a grid of shapes is looked at; an odd shape
+    /// that needs still more is refused when it comes.
+    pub(crate) fn shapes(&self) -> Vec<(u32, u32)> {
+        match self {
+            ImageSizes::Exactly(sizes) => sizes.clone(),
+            ImageSizes::UpTo(width, height) => {
+                let sides = |most: u32| {
+                    let halved = (0..32).map(move |n| most >> n).take_while(|side| *side > 0);
+                    halved.flat_map(|side| [side, side - side / 4, side.saturating_sub(1).max(1)])
+                };
+                sides(*width).flat_map(|w| sides(*height).map(move |h| (w, h))).collect()
+            }
+        }
+    }
+
+    /// Pixels of the largest.
+    pub(crate) fn most_pixels(&self) -> u64 {
+        let pixels = |(w, h): (u32, u32)| u64::from(w) * u64::from(h);
+        match self {
+            ImageSizes::Exactly(sizes) => sizes.iter().copied().map(pixels).max().unwrap_or(0),
+            ImageSizes::UpTo(width, height) => pixels((*width, *height)),
         }
     }
 }

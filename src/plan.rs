@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::image::Preprocessor;
 use crate::model::Model;
 use crate::options::Options;
+use crate::sampler::Sampler;
 use core::ops::Range;
 use ocelli_kernels::cpu::{self, LANES};
 use ocelli_kernels::formats::Format;
@@ -186,12 +187,19 @@ impl Plan {
         self.places.cells.saturating_mul(size_of::<f32>())
     }
 
-    /// Memory on the way of the largest image, and its visual tokens.
+    /// The most memory an image takes on its way, and the most visual tokens; nothing without vision or images.
     fn largest_image(&self, options: &Options) -> Result<Option<(crate::image::Memory, u32)>, Error> {
         let Some(vision) = &self.vision else { return Ok(None) };
-        let (width, height) = options.largest_image;
-        let way = Preprocessor::new(&vision.recipe, width, height, vision.tokens)?;
-        Ok(Some((way.memory()?, way.plan().tokens())))
+        let mut most: Option<(crate::image::Memory, u32)> = None;
+        for (width, height) in options.images.shapes() {
+            let way = Preprocessor::new(&vision.recipe, width, height, vision.tokens)?;
+            let (memory, tokens) = (way.memory()?, way.plan().tokens());
+            let (m, n) = most.get_or_insert((memory, tokens));
+            m.sheets = m.sheets.max(memory.sheets);
+            m.scratch = m.scratch.max(memory.scratch);
+            *n = (*n).max(tokens);
+        }
+        Ok(most)
     }
 
     fn place(&mut self, model: &Model<'_>, options: &Options) -> Result<(), Error> {
@@ -212,7 +220,7 @@ impl Plan {
             tokens.saturating_mul(width),
             io(|m| m.sheets),
             io(|m| m.scratch),
-            model.decoder().vocabulary().saturating_mul(2),
+            Sampler::scratch(model.decoder().vocabulary()),
         ];
         let mut end = 0usize;
         let mut next = |size: usize| -> Option<Range<usize>> {
@@ -227,8 +235,7 @@ impl Plan {
         let [arena, scratch_at, cache, view, rows, sheets, resize, sampler] = ranges;
         let cells = |r: &Range<usize>| (r.len() * size_of::<f32>()) as u64;
         let (text_weights, vision_weights) = model.weight_bytes();
-        let (w, h) = options.largest_image;
-        let decoded = if self.vision.is_some() { u64::from(w) * u64::from(h) * 3 } else { 0 };
+        let decoded = if self.vision.is_some() { options.images.most_pixels().saturating_mul(3) } else { 0 };
         let io: u64 = [&view, &rows, &sheets, &resize, &sampler].into_iter().map(cells).sum();
         self.bill = Bill {
             text_weights,

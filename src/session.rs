@@ -7,6 +7,7 @@ use crate::model::{self, Model};
 use crate::options::Options;
 use crate::plan::Plan;
 use crate::prompt::{Entry, ImageReport, Prompt, Segment, Shown};
+use crate::sampler::{self, Sampler};
 use crate::timings::{Stage, Timings};
 use alloc::vec::Vec;
 use ocelli_kernels::cpu::LANES;
@@ -132,6 +133,14 @@ impl<'m> Session<'m> {
     /// Whether nothing has been read.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// What stands at each position that has been read: a token, or nothing for an image's row.
+    pub fn positions(&self) -> impl ExactSizeIterator<Item = Option<u32>> + '_ {
+        self.history.iter().map(|entry| match entry {
+            Entry::Token(id) => Some(*id),
+            Entry::Row(..) => None,
+        })
     }
 
     /// Stops this session's work from any thread.
@@ -296,19 +305,30 @@ impl<'m> Session<'m> {
         Ok(())
     }
 
-    /// The logits of the next token, and memory for choosing among them. Reads the token chosen last, if any.
+    /// Chooses the next token after what was read, and fills `best` with the likeliest ones.
     ///
     /// # Errors
-    /// Nothing has been read, the context is full, or the session was stopped.
-    pub(crate) fn logits(&mut self) -> Result<(&[f32], &mut [f32]), Error> {
+    /// Nothing has been read, the context is full, the session was stopped, or the logits are no numbers.
+    pub(crate) fn choose(&mut self, sampler: &mut Sampler, best: &mut [(u32, f32)]) -> Result<u32, Error> {
         self.settle()?;
         if !self.ready {
             return Err(Error::EmptyPrompt);
         }
+        let clock = self.timings.start();
         let at = &self.plan.places;
         let block = self.block.get_mut(self.skip..).unwrap_or_default();
-        let [arena, sampler] = disjoint(block, [at.arena.clone(), at.sampler.clone()])?;
-        Ok((arena.get(self.plan.decode.output_range(1)).unwrap_or(&[]), sampler))
+        let [arena, scratch] = disjoint(block, [at.arena.clone(), at.sampler.clone()])?;
+        let logits = arena.get(self.plan.decode.output_range(1)).unwrap_or(&[]);
+        if !best.is_empty() {
+            sampler::logprobs(logits, scratch, best)?;
+        }
+        let recent = self.history.iter().rev().filter_map(|entry| match entry {
+            Entry::Token(id) => Some(*id),
+            Entry::Row(..) => None,
+        });
+        let id = sampler.choose(logits, recent, scratch)?;
+        self.timings.stop(Stage::Generate, clock);
+        Ok(id)
     }
 
     /// Continues with a token.

@@ -5,7 +5,7 @@
 //! 5 transposed    6 a quarter clockwise    7 transposed across the other diagonal    8 a quarter back
 //! ```
 //! The number says what must be done to the stored image so that it stands upright. Numbers outside 1..=8
-//! mean nothing, as in PIL.
+//! mean nothing, as in PIL. An orientation that only an XMP packet states is not read; PIL would.
 
 use image::metadata::Orientation;
 

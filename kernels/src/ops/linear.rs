@@ -144,27 +144,32 @@ fn multiply<I: Isa, F: Quantized, const T: usize>(
     let parts = quantize::GROUP / F::GROUP;
     let (Some(codes), Some(scales)) = (panel.codes.get(..n), panel.scales.get(..n * parts)) else { return y };
     let minimums = if F::MINIMUM { panel.minimums.get(..n * parts).unwrap_or(&[]) } else { &[] };
-    let x = x.map(|x| (&x.codes.as_chunks::<4>().0.as_chunks::<8>().0[..n], &x.scales[..n], &x.sums[..n]));
+    // Loops over `T` instead of `array::map`: a compiler may leave that as a call, compiled without the instruction set.
+    let mut rows = [(&[[[0; 4]; 8]; 0][..], &[0.0; 0][..], &[[0; 2]; 0][..]); T];
+    for t in 0..T {
+        rows[t] = (&x[t].codes.as_chunks::<4>().0.as_chunks::<8>().0[..n], &x[t].scales[..n], &x[t].sums[..n]);
+    }
     let bias = F::OFFSET + if F::WIDE { I::WIDE_BIAS } else { 0 };
     for g in 0..n {
         for part in 0..parts {
-            let chunks = part * 8 / parts..(part + 1) * 8 / parts;
-            let sums = x.map(|x| {
-                let [low, high] = x.2[g].map(i32::from);
-                if parts == 1 { low + high } else { [low, high][part] }
-            });
-            let mut i = sums.map(|s| isa.splat_int(-bias * s));
-            for c in chunks {
+            let (mut sums, mut i) = ([0; T], [isa.splat_int(0); T]);
+            for t in 0..T {
+                let [low, high] = rows[t].2[g];
+                let part = if part == 0 { low } else { high };
+                sums[t] = i32::from(part) + if parts == 1 { i32::from(high) } else { 0 };
+                i[t] = isa.splat_int(-bias * sums[t]);
+            }
+            for c in part * 8 / parts..(part + 1) * 8 / parts {
                 for t in 0..T {
-                    i[t] = dot::<I, F>(isa, i[t], &codes[g][c], &x[t].0[g][c]);
+                    i[t] = dot::<I, F>(isa, i[t], &codes[g][c], &rows[t].0[g][c]);
                 }
             }
             let scale = isa.load(&scales[g * parts + part]);
             for t in 0..T {
-                let both = isa.mul(scale, isa.splat(x[t].1[g]));
+                let both = isa.mul(scale, isa.splat(rows[t].1[g]));
                 y[t] = isa.fma(isa.float(i[t]), both, y[t]);
                 if F::MINIMUM && let Some(minimum) = minimums.get(g * parts + part) {
-                    y[t] = isa.fma(isa.load(minimum), isa.splat(x[t].1[g] * sums[t] as f32), y[t]);
+                    y[t] = isa.fma(isa.load(minimum), isa.splat(rows[t].1[g] * sums[t] as f32), y[t]);
                 }
             }
         }

@@ -37,6 +37,7 @@ struct Shared {
     /// The job of the open generation; written only while the gate is closed and nobody is inside.
     job: UnsafeCell<Option<*const Job>>,
     sleeping: AtomicUsize,
+    started: AtomicUsize,
     bed: Mutex<()>,
     bell: Condvar,
     ended: AtomicBool,
@@ -61,6 +62,7 @@ impl Workers {
             gate: AtomicU64::new(0),
             job: UnsafeCell::new(None),
             sleeping: AtomicUsize::new(0),
+            started: AtomicUsize::new(0),
             bed: Mutex::new(()),
             bell: Condvar::new(),
             ended: AtomicBool::new(false),
@@ -70,7 +72,11 @@ impl Workers {
             let shared = shared.clone();
             std::thread::Builder::new().name("ocelli".into()).spawn(move || shared.serve(number)).ok()
         };
-        let handles = (1..=count).map_while(start).collect();
+        let handles: Vec<JoinHandle<()>> = (1..=count).map_while(start).collect();
+        // A thread allocates while it starts: that belongs here, not into the middle of an answer.
+        while shared.started.load(Acquire) < handles.len() {
+            std::thread::yield_now();
+        }
         Workers { shared, handles, turn: Mutex::new(()) }
     }
 
@@ -121,6 +127,7 @@ impl Drop for Closing<'_> {
 
 impl Shared {
     fn serve(&self, number: usize) {
+        self.started.fetch_add(1, Release);
         let mut served = 0;
         while let Some(generation) = self.next(served) {
             served = generation;

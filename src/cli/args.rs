@@ -1,0 +1,251 @@
+//! Arguments that several commands share.
+
+use crate::answer::{AnswerOptions, Sampling};
+use crate::{Error, ImageSizes, Load, Mmproj, Model, Options, Preprocess, Stored};
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Which model, and how it runs.
+#[derive(Args)]
+pub struct ModelArgs {
+    /// The language model, a GGUF file; any part of a split one. Default: the small model inside the program.
+    #[arg(short, long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// Its vision tower. Default: the file beside the model with `mmproj` in its name that fits it.
+    #[arg(long, value_name = "FILE", requires = "model")]
+    pub mmproj: Option<PathBuf>,
+    /// Do not look for a vision tower: text only.
+    #[arg(long, conflicts_with = "mmproj")]
+    no_mmproj: bool,
+    /// Threads. Default: as many as the machine runs at once.
+    #[arg(short, long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Positions of the context. Default: what the model was trained for, at most 4096.
+    #[arg(short, long, value_name = "N")]
+    pub context: Option<usize>,
+    /// How keys and values are kept. Default: f16, and f32 for a model of F32 weights.
+    #[arg(long, value_enum, value_name = "TYPE")]
+    kv: Option<Kv>,
+    /// Refuse to use more memory, mapped weights included: bytes, or with K, M, G.
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    memory_limit: Option<u64>,
+    /// Tile images more coarsely where that keeps the memory limit.
+    #[arg(long, requires = "memory_limit")]
+    fit: bool,
+    /// Read the files into memory instead of mapping them.
+    #[arg(long)]
+    no_mmap: bool,
+    /// Most visual tokens an image may become: fewer are faster and see less.
+    #[arg(long, value_name = "N")]
+    image_tokens: Option<u32>,
+    /// How an image becomes a square, for models that know both (LLaVA). Default: the model's way.
+    #[arg(long, value_enum, value_name = "WAY")]
+    preprocess: Option<Way>,
+    /// Refuse images of more pixels.
+    #[arg(long, value_name = "N", default_value_t = 1 << 27)]
+    pub max_pixels: u64,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Kv {
+    F32,
+    F16,
+    #[value(name = "q8_0")]
+    Q8,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Way {
+    /// Pad to a square with the mean colour.
+    Pad,
+    /// Cut the centre out.
+    Crop,
+}
+
+fn bytes(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match text[digits.len()..].to_ascii_uppercase().trim_end_matches("IB").trim_end_matches('B') {
+        "" => 1,
+        "K" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1u64 << 30,
+        _ => return Err("expected a number of bytes, or one with K, M or G".into()),
+    };
+    let number: u64 = digits.parse().map_err(|_| String::from("expected a number of bytes"))?;
+    number.checked_mul(unit).ok_or_else(|| "too many bytes".into())
+}
+
+impl ModelArgs {
+    /// Opens the model.
+    pub fn open(&self) -> anyhow::Result<Model<'static>> {
+        let load = if self.no_mmap { Load::Read } else { Load::Map };
+        let mmproj = match &self.mmproj {
+            Some(path) => Mmproj::File(path),
+            None if self.no_mmproj => Mmproj::None,
+            None => Mmproj::Beside,
+        };
+        let model = match &self.model {
+            Some(path) => Model::open(path, mmproj, load)?,
+            None => pocket()?,
+        };
+        let (text, vision) = model.weight_bytes();
+        let name = self.model.as_ref().map_or("the pocket model".into(), |path| path.display().to_string());
+        ::log::info!("{name}: {text} bytes, vision tower {vision} bytes");
+        Ok(model)
+    }
+
+    /// How a session is made, for such images.
+    pub fn options(&self, images: ImageSizes) -> Options {
+        let isa = std::env::var("OCELLI_ISA").ok().filter(|name| !name.is_empty());
+        let mut options = Options {
+            threads: self.threads,
+            context: self.context,
+            memory_limit: self.memory_limit,
+            fit: self.fit,
+            image_tokens: self.image_tokens,
+            isa,
+            images,
+            ..Options::default()
+        };
+        options.kv = self.kv.map(|kv| match kv {
+            Kv::F32 => Stored::F32,
+            Kv::F16 => Stored::F16,
+            Kv::Q8 => Stored::Q8_0,
+        });
+        options.preprocess = self.preprocess.map(|way| match way {
+            Way::Pad => Preprocess::Pad,
+            Way::Crop => Preprocess::Crop,
+        });
+        options
+    }
+}
+
+/// The model inside the program.
+#[cfg(feature = "pocket")]
+fn pocket() -> anyhow::Result<Model<'static>> {
+    Ok(crate::pocket::model()?)
+}
+
+#[cfg(not(feature = "pocket"))]
+fn pocket() -> anyhow::Result<Model<'static>> {
+    anyhow::bail!("this build has no model inside (feature `pocket`): name one with --model")
+}
+
+/// How an answer is chosen and where it ends.
+#[derive(Args)]
+pub struct AnswerArgs {
+    /// Randomness: 0 always takes the likeliest token.
+    #[arg(long, value_name = "T", default_value_t = 0.0)]
+    temperature: f32,
+    /// Choose among the K likeliest tokens only; 0 is all.
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    top_k: usize,
+    /// Choose among the likeliest tokens that together have this probability.
+    #[arg(long, value_name = "P", default_value_t = 1.0)]
+    top_p: f32,
+    /// Choose among tokens at least this probable relative to the likeliest.
+    #[arg(long, value_name = "P", default_value_t = 0.0)]
+    min_p: f32,
+    /// Seed of the random choices: the same seed gives the same answer on every machine.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Make tokens of the last 64 less likely: above 1.
+    #[arg(long, value_name = "R", default_value_t = 1.0)]
+    repetition_penalty: f32,
+    /// End the answer after so many tokens.
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 512)]
+    max_tokens: usize,
+    /// End the answer before this text; may be given several times.
+    #[arg(long, value_name = "TEXT")]
+    stop: Vec<String>,
+    /// End everything after so many seconds (or `500ms`).
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub deadline: Option<Duration>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
+        (Some(number), _) => (number, 1e-3),
+        (None, Some(number)) => (number, 1.0),
+        (None, None) => (text, 1.0),
+    };
+    let seconds: f64 = number.trim().parse().map_err(|_| String::from("expected seconds, or milliseconds with ms"))?;
+    Duration::try_from_secs_f64(seconds * unit).map_err(|error| error.to_string())
+}
+
+impl AnswerArgs {
+    /// The library's form of it.
+    pub fn options(&self) -> AnswerOptions {
+        AnswerOptions {
+            sampling: Sampling {
+                temperature: self.temperature,
+                top_k: self.top_k,
+                top_p: self.top_p,
+                min_p: self.min_p,
+                seed: self.seed,
+                repetition_penalty: self.repetition_penalty,
+                ..Sampling::default()
+            },
+            max_tokens: self.max_tokens,
+            stops: self.stop.clone(),
+            ..AnswerOptions::default()
+        }
+    }
+}
+
+/// The prompt: the argument, or standard input.
+pub fn prompt(argument: Option<&str>) -> anyhow::Result<String> {
+    match argument {
+        Some(text) if text != "-" => Ok(text.into()),
+        _ => {
+            let text = std::io::read_to_string(std::io::stdin()).context("reading the prompt from standard input")?;
+            Ok(text.strip_suffix('\n').map(String::from).unwrap_or(text))
+        }
+    }
+}
+
+/// Splits a prompt at its `<image>` marks: each text, and after all but the last an image. Without marks all images
+/// come first.
+///
+/// # Errors
+/// There are more marks than images, or fewer but some.
+pub fn place_images(prompt: &str, images: usize) -> Result<Vec<Place<'_>>, anyhow::Error> {
+    let texts: Vec<&str> = prompt.split("<image>").collect();
+    let marks = texts.len() - 1;
+    if marks == 0 {
+        let first = (0..images).map(Place::Image);
+        return Ok(first.chain((!prompt.is_empty()).then_some(Place::Text(prompt))).collect());
+    }
+    if marks != images {
+        anyhow::bail!("the prompt has {marks} <image> marks and {images} images are given");
+    }
+    let mut places = Vec::new();
+    for (i, text) in texts.into_iter().enumerate() {
+        if !text.is_empty() {
+            places.push(Place::Text(text));
+        }
+        if i < marks {
+            places.push(Place::Image(i));
+        }
+    }
+    Ok(places)
+}
+
+/// A part of a prompt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place<'a> {
+    /// Words.
+    Text(&'a str),
+    /// The image with this number.
+    Image(usize),
+}
+
+/// Memory limits and the like are the engine's errors; the command line adds nothing to them.
+pub type Outcome = Result<(), anyhow::Error>;
+
+/// A file that was named and cannot be read.
+pub fn read_file(path: &std::path::Path) -> Result<Vec<u8>, Error> {
+    std::fs::read(path).map_err(|error| Error::Io { path: path.to_path_buf(), error })
+}

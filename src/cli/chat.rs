@@ -1,0 +1,193 @@
+//! `ocelli chat`: turn by turn at a terminal.
+
+use super::args::{AnswerArgs, ModelArgs, Outcome};
+use super::photos;
+use super::terminal::Bar;
+use crate::conversation::{Content, Message, Part, Template};
+use crate::image::Image;
+use crate::{Error, Options, Reading, Segment, Session};
+use clap::Args;
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::Path;
+
+/// Arguments of `chat`.
+#[derive(Args)]
+pub struct Chat {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    answer: AnswerArgs,
+    /// What the model is told before the conversation.
+    #[arg(long, value_name = "TEXT")]
+    system: Option<String>,
+    /// Stop when the context is full, instead of forgetting the oldest turns.
+    #[arg(long)]
+    no_shift: bool,
+}
+
+const HELP: &str = "\
+/image FILE   show an image with the next question (or: /image FILE QUESTION)
+/reset        forget the conversation
+/help         this
+/quit         end (also Ctrl-D); Ctrl-C stops an answer";
+
+/// The conversation so far.
+struct Talk<'m> {
+    session: Session<'m>,
+    template: Template,
+    messages: Vec<Message>,
+    /// Images of all messages; a message names them by number.
+    images: Vec<Image>,
+    /// Images shown with the next question.
+    shown: Vec<usize>,
+    /// Messages before the first turn.
+    kept: usize,
+}
+
+impl Chat {
+    /// Runs the command.
+    pub fn run(self) -> Outcome {
+        let model = self.model.open()?;
+        let template = Template::of(&model)?;
+        let session = model.session(&self.model.options(Options::default().images))?;
+        let stopper = session.stopper().clone();
+        ctrlc::set_handler(move || stopper.stop())?;
+        let system = self.system.as_deref().map(|text| Message::text("system", text));
+        let messages: Vec<Message> = system.into_iter().collect();
+        let kept = messages.len();
+        let mut talk = Talk { session, template, messages, images: Vec::new(), shown: Vec::new(), kept };
+        let (stdin, interactive) = (std::io::stdin(), std::io::stdin().is_terminal());
+        if interactive {
+            eprintln!("{}. /help for what can be typed.", model.name().unwrap_or("Ready"));
+        }
+        loop {
+            if interactive {
+                eprint!("> ");
+                std::io::stderr().flush()?;
+            }
+            let mut line = String::new();
+            if stdin.lock().read_line(&mut line)? == 0 {
+                return Ok(());
+            }
+            // An interrupt while typing is no wish for the answer to come.
+            talk.session.stopper().clear();
+            match line.trim() {
+                "" => {}
+                "/quit" | "/exit" => return Ok(()),
+                "/help" => eprintln!("{HELP}"),
+                "/reset" => talk.reset(),
+                command if command == "/image" || command.starts_with("/image ") => self.image(&mut talk, command)?,
+                command if command.starts_with('/') => eprintln!("unknown command {command}\n{HELP}"),
+                text => self.turn(&mut talk, text)?,
+            }
+        }
+    }
+
+    /// `/image FILE [QUESTION]`: what cannot be used is said, and the conversation goes on.
+    fn image(&self, talk: &mut Talk<'_>, command: &str) -> Outcome {
+        let rest = command.trim_start_matches("/image").trim();
+        // A file name may contain blanks: the longest beginning that is a file is meant.
+        let ends = rest.char_indices().filter(|(_, c)| *c == ' ').map(|(i, _)| i).chain([rest.len()]);
+        let end = ends.filter(|end| Path::new(&rest[..*end]).is_file()).max();
+        let (file, question) = rest.split_at(end.unwrap_or(rest.find(' ').unwrap_or(rest.len())));
+        let max_pixels = self.model.max_pixels;
+        match photos::open(Path::new(file), max_pixels).and_then(|image| image.decode(max_pixels)) {
+            Ok((image, _)) => {
+                talk.shown.push(talk.images.len());
+                talk.images.push(image);
+            }
+            Err(error) => {
+                eprintln!("ocelli: {error:#}");
+                return Ok(());
+            }
+        }
+        if question.trim().is_empty() { Ok(()) } else { self.turn(talk, question.trim()) }
+    }
+
+    fn turn(&self, talk: &mut Talk<'_>, text: &str) -> Outcome {
+        let mut content: Vec<Content> = talk.shown.drain(..).map(Content::Image).collect();
+        content.push(Content::Text(text.into()));
+        talk.messages.push(Message { role: "user".into(), content });
+        let reading = match self.read(talk) {
+            Ok(reading) => reading,
+            Err(error) => {
+                talk.messages.pop();
+                return recover(error, self.no_shift);
+            }
+        };
+        for image in reading.images.iter().skip(usize::from(reading.reused > 0) * reading.images.len()) {
+            Bar::new(false).note(&format!("image: {}", photos::describe(image)));
+        }
+        let mut said = String::new();
+        let result = self.answer(talk, &mut said);
+        println!();
+        talk.messages.push(Message::text("assistant", &said));
+        match result {
+            Err(error) => recover(error, self.no_shift),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Reads the conversation; when it does not fit, the oldest turns are forgotten and it is said.
+    fn read(&self, talk: &mut Talk<'_>) -> Result<Reading, anyhow::Error> {
+        let mut bar = Bar::new(false);
+        loop {
+            talk.session.stopper().set_deadline(self.answer.deadline);
+            let parts = talk.template.render(&talk.messages)?;
+            let segments: Vec<Segment<'_>> = parts.iter().map(|p: &Part| p.segment(&talk.images)).collect();
+            let result = talk.session.read(&segments, &mut |progress| bar.show(progress));
+            bar.clear();
+            match result {
+                Err(Error::Context { .. }) if !self.no_shift && talk.forget() => {
+                    eprintln!("the context is full: the oldest turn is forgotten");
+                }
+                Ok(reading) => return Ok(reading),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn answer(&self, talk: &mut Talk<'_>, said: &mut String) -> Outcome {
+        let mut out = std::io::stdout().lock();
+        let mut answer = talk.session.answer(&self.answer.options())?;
+        while let Some(piece) = answer.next()? {
+            out.write_all(piece.as_bytes())?;
+            out.flush()?;
+            said.push_str(piece);
+        }
+        if answer.finish().reason == crate::answer::Reason::Context {
+            eprintln!("\nthe context is full: the answer ends here");
+        }
+        Ok(())
+    }
+}
+
+/// What ends a turn but not the conversation is said; the rest goes up.
+fn recover(error: anyhow::Error, no_shift: bool) -> Outcome {
+    match error.downcast_ref::<Error>() {
+        Some(Error::Stopped) => eprintln!("stopped"),
+        Some(Error::Context { .. }) if no_shift => return Err(error),
+        Some(
+            Error::Deadline | Error::Context { .. } | Error::Image(_) | Error::ImageMemory { .. } | Error::NoVision,
+        ) => eprintln!("ocelli: {error:#}"),
+        _ => return Err(error),
+    }
+    Ok(())
+}
+
+impl Talk<'_> {
+    fn reset(&mut self) {
+        self.session.reset();
+        self.messages.truncate(self.kept);
+        self.images.clear();
+        self.shown.clear();
+    }
+
+    /// Drops the oldest question and its answer; false when only the newest question is left.
+    fn forget(&mut self) -> bool {
+        let mut later = self.messages.iter().skip(self.kept + 1);
+        let Some(next) = later.position(|m| m.role == "user") else { return false };
+        self.messages.drain(self.kept..self.kept + 1 + next);
+        true
+    }
+}

@@ -1,0 +1,104 @@
+//! The command line: one file per command, and what they share.
+
+use crate::Error;
+use crate::image::ImageError;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+mod args;
+mod chat;
+mod inspect;
+mod log;
+mod photos;
+mod plan;
+mod report;
+mod run;
+mod terminal;
+
+/// Quantized vision-language models on small machines: GGUF files in, text out, offline, on the CPU.
+#[derive(Parser)]
+#[command(name = "ocelli", version, about, after_help = EXAMPLES, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Say what happens: files, instruction set, threads, memory. Twice: more.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ocelli run --image panel.png \"What does the display read?\"
+  ocelli run --model SmolVLM-256M-Q8_0.gguf --image photo.jpg --image-tokens 64 \"Describe this.\"
+  ocelli run --model llava.gguf --image a.png --image b.png \"Is <image> older than <image>?\"
+  ocelli chat --model SmolVLM-256M-Q8_0.gguf
+  ocelli plan --model SmolVLM-256M-Q8_0.gguf --context 2048
+  ocelli inspect SmolVLM-256M-Q8_0.gguf
+
+Without --model the small model inside the program answers; it reads instruments.
+
+Exit codes:
+  0 done                      4 an image cannot be used
+  1 something else failed     5 more memory than allowed
+  2 the arguments are wrong   6 the deadline has passed
+  3 a model cannot be used  130 interrupted";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Answer one question.
+    Run(run::Run),
+    /// Talk, turn by turn.
+    Chat(chat::Chat),
+    /// Show what is in a model file and what will run it.
+    Inspect(inspect::Inspect),
+    /// Print the memory a session takes, before anything is allocated.
+    Plan(plan::PlanCommand),
+}
+
+/// Runs the command of the process's arguments.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log::start(cli.verbose);
+    let result = match cli.command {
+        Command::Run(run) => run.run(),
+        Command::Chat(chat) => chat.run(),
+        Command::Inspect(inspect) => inspect.run(),
+        Command::Plan(plan) => plan.run(),
+    };
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    if is_broken_pipe(&error) {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("ocelli: {error:#}");
+    ExitCode::from(exit_code(&error))
+}
+
+/// A reader that has gone away (`ocelli … | head`) is no failure.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    kind == Some(std::io::ErrorKind::BrokenPipe)
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    if error.downcast_ref::<ImageError>().is_some() {
+        return 4;
+    }
+    match error.downcast_ref::<Error>() {
+        Some(
+            Error::Io { .. }
+            | Error::Path { .. }
+            | Error::File { .. }
+            | Error::Model { .. }
+            | Error::Widths { .. }
+            | Error::Vocabulary { .. }
+            | Error::Tokenizer(_)
+            | Error::Tape(_)
+            | Error::NotANumber,
+        ) => 3,
+        Some(Error::Image(_) | Error::ImageMemory { .. } | Error::NoVision) => 4,
+        Some(Error::Memory { .. } | Error::OutOfMemory { .. }) => 5,
+        Some(Error::Deadline) => 6,
+        Some(Error::Stopped) => 130,
+        _ => 1,
+    }
+}

@@ -1,0 +1,64 @@
+//! `ocelli plan`: the memory bill.
+
+use super::args::{ModelArgs, Outcome};
+use crate::{ImageSizes, Stored};
+use clap::Args;
+
+/// Arguments of `plan`.
+#[derive(Args)]
+pub struct PlanCommand {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// The largest image, `WIDTHxHEIGHT`.
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "4096x4096")]
+    largest_image: (u32, u32),
+    /// Print one line of JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+fn size(text: &str) -> Result<(u32, u32), String> {
+    let (width, height) = text.split_once(['x', 'X', '×']).ok_or("expected WIDTHxHEIGHT")?;
+    match (width.parse(), height.parse()) {
+        (Ok(width), Ok(height)) if width > 0 && height > 0 => Ok((width, height)),
+        _ => Err("expected two numbers above 0".into()),
+    }
+}
+
+impl PlanCommand {
+    /// Runs the command.
+    pub fn run(self) -> Outcome {
+        let model = self.model.open()?;
+        let plan = model.plan(&self.model.options(ImageSizes::UpTo(self.largest_image.0, self.largest_image.1)))?;
+        let bill = plan.bill();
+        let kv = match plan.kv() {
+            Stored::F32 => "f32",
+            Stored::F16 => "f16",
+            Stored::Q8_0 => "q8_0",
+        };
+        if self.json {
+            let line = serde_json::json!({
+                "weights": { "text": bill.text_weights, "vision": bill.vision_weights },
+                "tables": bill.tables, "arena": bill.arena, "kv": bill.kv, "io": bill.io, "total": bill.total(),
+                "context": plan.context(), "kv_type": kv, "threads": plan.threads(), "isa": plan.isa(),
+                "image_tokens": plan.fitted(),
+            });
+            println!("{line}");
+            return Ok(());
+        }
+        let row = |name: &str, bytes: u64, note: String| println!("{name:<18}{bytes:>14}  {note}");
+        let (w, h) = self.largest_image;
+        row("text weights", bill.text_weights, "mapped".into());
+        row("vision weights", bill.vision_weights, "mapped".into());
+        row("tables", bill.tables, "tokens, merges, tapes".into());
+        let towers = format!("the larger of text {} and vision {}", bill.text_arena, bill.vision_arena);
+        row("arena", bill.arena, format!("{towers}; {} threads", plan.threads()));
+        row("kv cache", bill.kv, format!("{} positions, {kv}", plan.context()));
+        row("io", bill.io, format!("images of up to {w}×{h} pixels, tokens"));
+        row("total", bill.total(), "bytes".into());
+        if let Some(tokens) = plan.fitted() {
+            println!("images are cut down to {tokens} tokens to keep the memory limit");
+        }
+        Ok(())
+    }
+}

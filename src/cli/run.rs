@@ -1,0 +1,138 @@
+//! `ocelli run`: one question, one answer.
+
+use super::args::{AnswerArgs, ModelArgs, Outcome, Place, place_images, prompt};
+use super::photos::{self, Encoded};
+use super::report::Report;
+use super::terminal::Bar;
+use crate::conversation::{Content, Message, Template};
+use crate::image::Image;
+use crate::{ImageSizes, Model, Segment, Session};
+use clap::Args;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Arguments of `run`.
+#[derive(Args)]
+pub struct Run {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    answer: AnswerArgs,
+    /// An image; may be given several times. `<image>` in the prompt says where each belongs, else they come first.
+    #[arg(short, long, value_name = "FILE")]
+    image: Vec<PathBuf>,
+    /// What the model is told before the conversation.
+    #[arg(long, value_name = "TEXT")]
+    system: Option<String>,
+    /// No chat template: the prompt as it is, after the file's BOS token; control tokens in it are recognised.
+    #[arg(long, conflicts_with = "system")]
+    raw: bool,
+    /// Print one line of JSON instead of text.
+    #[arg(long)]
+    json: bool,
+    /// With --json: the K likeliest tokens of every step, before penalties and temperature.
+    #[arg(long, value_name = "K", default_value_t = 0, requires = "json")]
+    logprobs: usize,
+    /// The question. Absent or `-`: read from standard input.
+    prompt: Option<String>,
+}
+
+impl Run {
+    /// Runs the command.
+    pub fn run(self) -> Outcome {
+        let start = Instant::now();
+        let model = self.model.open()?;
+        let load = start.elapsed();
+        let prompt = prompt(self.prompt.as_deref())?;
+        let places = place_images(&prompt, self.image.len())?;
+        let images: Vec<Encoded> =
+            self.image.iter().map(|path| photos::open(path, self.model.max_pixels)).collect::<Result<_, _>>()?;
+        let options = self.model.options(ImageSizes::Exactly(images.iter().map(|i| i.size).collect()));
+        let plan = model.plan(&options)?;
+        let (isa, threads, bill) = (plan.isa(), plan.threads(), *plan.bill());
+        log::info!("{isa} kernels, {threads} threads, context {}, {bill} bytes", plan.context());
+        let fitted = plan.fitted();
+        let mut session = Session::new(&model, plan)?;
+        session.stopper().set_deadline(self.answer.deadline);
+        let (images, decode) = decode(images, self.model.max_pixels)?;
+        let rendered = self.render(&model, &places)?;
+        self.ask(&mut session, &rendered, &images, load, decode, fitted)
+    }
+
+    /// The prompt's parts, in the order in which the model reads them.
+    fn render(&self, model: &Model<'_>, places: &[Place<'_>]) -> anyhow::Result<Vec<Part>> {
+        if self.raw {
+            let part = |place: &Place<'_>| match place {
+                Place::Text(text) => Part::Control((*text).into()),
+                Place::Image(i) => Part::Image(*i),
+            };
+            return Ok(places.iter().map(part).collect());
+        }
+        let content = places.iter().map(|place| match place {
+            Place::Text(text) => Content::Text((*text).into()),
+            Place::Image(i) => Content::Image(*i),
+        });
+        let system = self.system.as_deref().map(|text| Message::text("system", text));
+        let user = Message { role: "user".into(), content: content.collect() };
+        let messages: Vec<Message> = system.into_iter().chain([user]).collect();
+        Ok(Template::of(model)?.render(&messages)?)
+    }
+
+    fn ask(
+        &self,
+        session: &mut Session<'_>,
+        parts: &[Part],
+        images: &[Image],
+        load: Duration,
+        decode: Duration,
+        fitted: Option<u32>,
+    ) -> Outcome {
+        let mut bar = Bar::new(self.json);
+        let segments: Vec<Segment<'_>> = parts.iter().map(|part| part.segment(images)).collect();
+        let reading = session.read(&segments, &mut |progress| bar.show(progress));
+        bar.clear();
+        let reading = reading?;
+        for image in &reading.images {
+            bar.note(&format!("image: {}", photos::describe(image)));
+        }
+        if let Some(tokens) = fitted {
+            bar.note(&format!("images were cut down to {tokens} tokens to keep the memory limit"));
+        }
+        let mut options = self.answer.options();
+        options.logprobs = self.logprobs;
+        let mut answer = session.answer(&options)?;
+        let (mut text, mut out) = (String::new(), std::io::stdout().lock());
+        while let Some(piece) = answer.next()? {
+            if self.json {
+                text.push_str(piece);
+            } else {
+                out.write_all(piece.as_bytes())?;
+                out.flush()?;
+            }
+        }
+        let answered = answer.finish();
+        let (timings, bill) = (session.take_timings(), *session.bill());
+        let report = Report { text: &text, answered: &answered, reading: &reading, load, decode, timings, bill };
+        if self.json {
+            writeln!(out, "{}", report.json(self.logprobs > 0))?;
+        } else {
+            writeln!(out)?;
+            bar.note(&report.line());
+        }
+        Ok(())
+    }
+}
+
+pub use crate::conversation::Part;
+
+fn decode(images: Vec<Encoded>, max_pixels: u64) -> anyhow::Result<(Vec<Image>, Duration)> {
+    let mut decoded = Vec::new();
+    let mut spent = Duration::ZERO;
+    for image in images {
+        let (image, time) = image.decode(max_pixels)?;
+        decoded.push(image);
+        spent += time;
+    }
+    Ok((decoded, spent))
+}

@@ -1,0 +1,56 @@
+//! What a person at a terminal sees while waiting: a bar while an image is encoded and a long prompt read. Nothing is
+//! written when standard error is not a terminal.
+
+use crate::Progress;
+use std::io::{IsTerminal, Write};
+
+/// Prompts shorter than this show no bar.
+const LONG: usize = 128;
+const WIDTH: usize = 30;
+
+/// A line on standard error that is drawn over itself.
+pub struct Bar {
+    shown: bool,
+    active: bool,
+}
+
+impl Bar {
+    /// A bar, which stays invisible when `quiet` or when nobody watches.
+    pub fn new(quiet: bool) -> Bar {
+        Bar { shown: false, active: !quiet && std::io::stderr().is_terminal() }
+    }
+
+    /// Draws how far reading has come.
+    pub fn show(&mut self, progress: Progress) {
+        if !self.active {
+            return;
+        }
+        let (what, done, of) = match progress {
+            Progress::Encode { done, of } => ("seeing", done as usize, of as usize),
+            Progress::Prefill { done, of } if of >= LONG => ("reading", done, of),
+            Progress::Prefill { .. } => return,
+        };
+        let filled = WIDTH * done / of.max(1);
+        let bar = format!("{}{}", "#".repeat(filled), ".".repeat(WIDTH - filled));
+        eprint!("\r{what:8} [{bar}] {done}/{of}\x1b[K");
+        let _ = std::io::stderr().flush();
+        self.shown = true;
+    }
+
+    /// Wipes the line.
+    pub fn clear(&mut self) {
+        if self.shown {
+            eprint!("\r\x1b[K");
+            let _ = std::io::stderr().flush();
+            self.shown = false;
+        }
+    }
+
+    /// Says something, if somebody watches.
+    pub fn note(&mut self, text: &str) {
+        self.clear();
+        if self.active {
+            eprintln!("{text}");
+        }
+    }
+}
