@@ -1,0 +1,45 @@
+//! Any bytes as an image: decoding must not panic and must keep to its limits, and what is decoded must come
+//! out of every geometry as rows, in memory of the size that was announced.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use ocelli::image::{DecodeOptions, Preprocessor, decode, probe};
+use ocelli_kernels::ops::resize::{Filter, Pixels};
+use ocelli_models::recipe::{Geometry, ImageRecipe};
+
+const OPTIONS: DecodeOptions = DecodeOptions { max_pixels: 1 << 20, orientation: true };
+
+fuzz_target!(|bytes: &[u8]| {
+    let header = probe(bytes, &OPTIONS);
+    let image = match decode(bytes, &OPTIONS) {
+        Ok(image) => image,
+        Err(error) => {
+            assert!(!error.to_string().is_empty());
+            return;
+        }
+    };
+    let header = header.expect("what is decoded has a header");
+    assert_eq!((header.width, header.height), (image.width, image.height));
+    assert_eq!(image.data.len(), image.width as usize * image.height as usize * 3);
+    assert!(image.data.len() <= 3 << 20);
+    // The last byte picks the way, so that an input stays one file.
+    let geometry = match bytes.last().map_or(0, |last| last % 4) {
+        0 => Geometry::Stretch,
+        1 => Geometry::ShortestEdgeCrop { edge: 33 },
+        2 => Geometry::PadSquare { color: [122, 116, 104] },
+        _ => Geometry::Tiles { longest_edge: 128 },
+    };
+    let filter = Filter::ALL[bytes.len() % Filter::ALL.len()];
+    let (mean, std) = ([0.5; 3], [0.5; 3]);
+    let recipe = ImageRecipe { mean, std, filter, tile: 32, patch: 8, tokens_per_view: 4, geometry };
+    let way = Preprocessor::new(&recipe, image.width, image.height, None).expect("a sound recipe");
+    let memory = way.memory().expect("a megapixel fits");
+    let mut sheets = vec![0; memory.sheets];
+    let mut pixels = Pixels::rgb(&image.data, image.width, image.height).expect("packed rows");
+    way.make_sheets(&mut pixels, &mut sheets, &mut vec![0; memory.scratch], &|| false).expect("enough memory");
+    let mut values = vec![f32::NAN; memory.view / 4];
+    for view in 0..way.plan().views() {
+        way.write_view(&sheets, view, &mut values).expect("a view of the plan");
+        assert!(values.iter().all(|value| (-1.0..=1.0).contains(value)));
+    }
+});
