@@ -103,7 +103,8 @@ impl<'m> Session<'m> {
         };
         let bytes = most.saturating_mul(4 + 8 * each);
         let room = answer.ids.try_reserve_exact(most).and(answer.chunk.try_reserve_exact(chunk));
-        room.and(answer.best.try_reserve_exact(most.saturating_mul(each))).map_err(|_| Error::OutOfMemory { bytes })?;
+        room.and(answer.best.try_reserve_exact(most.saturating_mul(each)))
+            .map_err(|_| Error::OutOfMemory { bytes })?;
         Ok(answer)
     }
 }

@@ -1,11 +1,11 @@
 //! A conversation, rendered by the model's chat template into what a session reads.
 
 use crate::image::Image;
+use crate::template::{ChatTemplate, Segment as Rendered};
+pub use crate::template::{Content, Message};
 use crate::{Error, Model, Photo, Segment};
 use alloc::string::String;
 use alloc::vec::Vec;
-pub use crate::template::{Content, Message};
-use crate::template::{ChatTemplate, Segment as Rendered};
 
 /// A part of a rendered conversation that owns its text.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,7 +25,9 @@ impl Part {
             Part::Control(text) => Segment::Control(text),
             Part::Text(text) => Segment::Text(text),
             Part::Image(i) => match images.get(*i) {
-                Some(image) => Segment::Image(Photo { width: image.width, height: image.height, rgb: &image.data }),
+                Some(image) => {
+                    Segment::Image(Photo { width: image.width, height: image.height, rgb: &image.data })
+                }
                 // Refused when it is read: an image without pixels.
                 None => Segment::Image(Photo { width: 0, height: 0, rgb: &[] }),
             },

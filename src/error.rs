@@ -155,7 +155,10 @@ impl fmt::Display for Error {
             Error::File { name, error } => write!(f, "{name}: {error}"),
             Error::Model { name, error } => write!(f, "{name}: {error}"),
             Error::Widths { vision, text } => {
-                write!(f, "the vision tower makes rows of {vision} values, the language model takes {text}: ")?;
+                write!(
+                    f,
+                    "the vision tower makes rows of {vision} values, the language model takes {text}: "
+                )?;
                 f.write_str("the two files do not belong together")
             }
             Error::Tokenizer(error) => error.fmt(f),
@@ -166,9 +169,14 @@ impl fmt::Display for Error {
             Error::Template(error) => error.fmt(f),
             Error::Tape(error) => error.fmt(f),
             Error::Image(error) => error.fmt(f),
-            Error::NoVision => f.write_str("the model has no vision tower: name its mmproj file to use images"),
+            Error::NoVision => {
+                f.write_str("the model has no vision tower: name its mmproj file to use images")
+            }
             Error::ImageMemory { needed, planned } => {
-                write!(f, "the image takes {needed} bytes on its way to the model, {planned} were planned for")
+                write!(
+                    f,
+                    "the image takes {needed} bytes on its way to the model, {planned} were planned for"
+                )
             }
             Error::EmptyPrompt => f.write_str("the prompt is empty"),
             Error::Context { needed, context } => {
@@ -179,13 +187,18 @@ impl fmt::Display for Error {
             }
             Error::OutOfMemory { bytes } => write!(f, "{bytes} bytes of memory cannot be had"),
             Error::Kv { head_dim } => {
-                write!(f, "keys and values with heads of {head_dim} elements cannot be stored as q8_0, which takes ")?;
+                write!(
+                    f,
+                    "keys and values with heads of {head_dim} elements cannot be stored as q8_0, which takes "
+                )?;
                 f.write_str("multiples of 32; f16 and f32 can")
             }
             Error::Option { name, expected } => write!(f, "{name} must be {expected}"),
             Error::Sampling(error) => error.fmt(f),
             Error::Isa(error) => error.fmt(f),
-            Error::NotANumber => f.write_str("the model computes values that are no numbers: its weights are damaged"),
+            Error::NotANumber => {
+                f.write_str("the model computes values that are no numbers: its weights are damaged")
+            }
             Error::Stopped => f.write_str("stopped"),
             Error::Deadline => f.write_str("the deadline has passed"),
             Error::Run(error) => error.fmt(f),

@@ -43,7 +43,9 @@ impl Model<'static> {
         let text = open(path, load)?;
         let vision = match mmproj {
             Mmproj::File(path) => Some(open(path, load)?),
-            Mmproj::Beside => find_mmproj(path, embedding_length(&text)?)?.map(|path| open(&path, load)).transpose()?,
+            Mmproj::Beside => {
+                find_mmproj(path, embedding_length(&text)?)?.map(|path| open(&path, load)).transpose()?
+            }
             Mmproj::None => None,
         };
         Model::from_files(text, vision)

@@ -75,7 +75,8 @@ impl<'a> Model<'a> {
     /// # Errors
     /// A file is damaged, not supported, or the two do not belong together.
     pub fn from_bytes(text: &'a [u8], vision: Option<&'a [u8]>) -> Result<Model<'a>, Error> {
-        let tower = |name: &str, bytes| TowerFiles { name: name.into(), parts: [Bytes::Borrowed(bytes)].into() };
+        let tower =
+            |name: &str, bytes| TowerFiles { name: name.into(), parts: [Bytes::Borrowed(bytes)].into() };
         Model::from_files(tower("the model", text), vision.map(|bytes| tower("the mmproj", bytes)))
     }
 
@@ -126,7 +127,8 @@ impl<'a> Model<'a> {
     pub fn chat_template(&self) -> Result<crate::template::ChatTemplate, Error> {
         let shards = self.text.shards()?;
         let projector = self.projector.as_deref();
-        crate::template::ChatTemplate::from_gguf(shards.first(), &self.tokenizer, projector).map_err(Error::Template)
+        crate::template::ChatTemplate::from_gguf(shards.first(), &self.tokenizer, projector)
+            .map_err(Error::Template)
     }
 
     /// The model's name, as the file has it.

@@ -61,7 +61,10 @@ pub struct Plan {
 
 impl core::fmt::Debug for Plan {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Plan").field("context", &self.context).field("bill", &self.bill).finish_non_exhaustive()
+        f.debug_struct("Plan")
+            .field("context", &self.context)
+            .field("bill", &self.bill)
+            .finish_non_exhaustive()
     }
 }
 
@@ -72,7 +75,9 @@ impl Model<'_> {
     /// An option that makes no sense, or more memory than `memory_limit` allows.
     pub fn plan(&self, options: &Options) -> Result<Plan, Error> {
         let plan = self.plan_for(options)?;
-        let Some(limit) = options.memory_limit.filter(|limit| plan.bill.total() > *limit) else { return Ok(plan) };
+        let Some(limit) = options.memory_limit.filter(|limit| plan.bill.total() > *limit) else {
+            return Ok(plan);
+        };
         if !options.fit {
             return Err(Error::Memory { bill: plan.bill, limit });
         }
@@ -111,7 +116,9 @@ impl Model<'_> {
         let vision = match self.encoder() {
             Some(encoder) => Some(Vision {
                 tape: encoder.encode(1)?,
-                recipe: encoder.recipe(options.preprocess).map_err(|error| Error::Model { name: "the mmproj".into(), error })?,
+                recipe: encoder
+                    .recipe(options.preprocess)
+                    .map_err(|error| Error::Model { name: "the mmproj".into(), error })?,
                 tokens: options.image_tokens,
             }),
             None => None,
@@ -247,7 +254,8 @@ impl Plan {
             kv: cells(&cache),
             io: io + decoded + (self.context * 16) as u64,
         };
-        self.places = Places { arena, scratch: scratch_at, cache, view, rows, sheets, resize, sampler, cells: end };
+        self.places =
+            Places { arena, scratch: scratch_at, cache, view, rows, sheets, resize, sampler, cells: end };
         Ok(())
     }
 

@@ -32,7 +32,8 @@ impl Photo<'_> {
         let step = |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x0000_0100_0000_01b3);
         let size = u64::from(self.width) << 32 | u64::from(self.height);
         let (words, rest) = self.rgb.as_chunks::<8>();
-        let hash = words.iter().fold(step(0xcbf2_9ce4_8422_2325, size), |h, w| step(h, u64::from_le_bytes(*w)));
+        let hash =
+            words.iter().fold(step(0xcbf2_9ce4_8422_2325, size), |h, w| step(h, u64::from_le_bytes(*w)));
         rest.iter().fold(hash, |h, b| step(h, u64::from(*b)))
     }
 }
@@ -125,7 +126,9 @@ impl<'a> Prompt<'a> {
         photo: Photo<'a>,
         text: &mut Vec<(String, Special)>,
     ) -> Result<(), Error> {
-        let (Some(encoder), Some(vision)) = (model.encoder(), &plan.vision) else { return Err(Error::NoVision) };
+        let (Some(encoder), Some(vision)) = (model.encoder(), &plan.vision) else {
+            return Err(Error::NoVision);
+        };
         photo.pixels()?;
         let way = Preprocessor::new(&vision.recipe, photo.width, photo.height, vision.tokens)?;
         let fingerprint = photo.fingerprint();
@@ -135,7 +138,8 @@ impl<'a> Prompt<'a> {
                 Piece::Text(words) => text.push((words, Special::Parse)),
                 Piece::View(view) => {
                     self.write(model, text)?;
-                    self.entries.extend((view * each..(view + 1) * each).map(|row| Entry::Row(fingerprint, row)));
+                    self.entries
+                        .extend((view * each..(view + 1) * each).map(|row| Entry::Row(fingerprint, row)));
                 }
             }
         }

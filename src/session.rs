@@ -91,7 +91,8 @@ impl<'m> Session<'m> {
         let skip = block.as_ptr().align_offset(LANES * size_of::<f32>()).min(LANES);
         let mut history = Vec::new();
         let mut batch = Vec::new();
-        let enough = history.try_reserve_exact(plan.context).and(batch.try_reserve_exact(plan.decode.max_units()));
+        let enough =
+            history.try_reserve_exact(plan.context).and(batch.try_reserve_exact(plan.decode.max_units()));
         enough.map_err(|_| Error::OutOfMemory { bytes: plan.context * size_of::<Entry>() })?;
         Ok(Session {
             files: model.files(),
@@ -165,7 +166,11 @@ impl<'m> Session<'m> {
     /// # Errors
     /// The prompt is empty, does not fit the context, contains an image that cannot be used, or reading was stopped;
     /// what was read until then stays.
-    pub fn read(&mut self, segments: &[Segment<'_>], progress: &mut dyn FnMut(Progress)) -> Result<Reading, Error> {
+    pub fn read(
+        &mut self,
+        segments: &[Segment<'_>],
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Reading, Error> {
         let prompt = Prompt::new(self.model, &self.plan, segments)?;
         let (needed, context) = (prompt.entries.len(), self.plan.context);
         if needed > context {
@@ -173,7 +178,8 @@ impl<'m> Session<'m> {
         }
         self.settle()?;
         // The last position is always computed: its logits begin the answer.
-        let same = prompt.entries.iter().zip(&self.history).take_while(|(a, b)| a == b).count().min(needed - 1);
+        let same =
+            prompt.entries.iter().zip(&self.history).take_while(|(a, b)| a == b).count().min(needed - 1);
         self.history.truncate(same);
         self.ready = false;
         self.feed(&prompt, same, progress)?;
@@ -188,7 +194,12 @@ impl<'m> Session<'m> {
     }
 
     /// Reads a prompt's positions from `from` on, in batches that hold rows of one image at most.
-    fn feed(&mut self, prompt: &Prompt<'_>, from: usize, progress: &mut dyn FnMut(Progress)) -> Result<(), Error> {
+    fn feed(
+        &mut self,
+        prompt: &Prompt<'_>,
+        from: usize,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), Error> {
         let of = prompt.entries.len();
         let batch = self.plan.decode.max_units();
         self.cells.clear();
@@ -198,7 +209,8 @@ impl<'m> Session<'m> {
                 Entry::Row(image, row) => {
                     if self.encoded != Some(*image) {
                         self.flush(prompt)?;
-                        let shown = prompt.images.iter().find(|s| s.fingerprint == *image).ok_or(Error::NoVision)?;
+                        let shown =
+                            prompt.images.iter().find(|s| s.fingerprint == *image).ok_or(Error::NoVision)?;
                         self.encode(shown, progress)?;
                     }
                     Cell::Row(*row)
@@ -266,9 +278,11 @@ impl<'m> Session<'m> {
         let memory = shown.way.memory()?;
         let rows = shown.way.plan().tokens() as usize * self.model.decoder().width();
         let room = |cells: &core::ops::Range<usize>| cells.len() * size_of::<f32>();
-        for (needed, planned) in
-            [(memory.sheets, room(&at.sheets)), (memory.scratch, room(&at.resize)), (rows * 4, room(&at.rows))]
-        {
+        for (needed, planned) in [
+            (memory.sheets, room(&at.sheets)),
+            (memory.scratch, room(&at.resize)),
+            (rows * 4, room(&at.rows)),
+        ] {
             if needed > planned {
                 return Err(Error::ImageMemory { needed, planned });
             }
@@ -288,7 +302,8 @@ impl<'m> Session<'m> {
         let plan = &self.plan;
         let Some(vision) = &plan.vision else { return Err(Error::NoVision) };
         let at = &plan.places;
-        let parts = [at.arena.clone(), at.scratch.clone(), at.view.clone(), at.sheets.clone(), at.rows.clone()];
+        let parts =
+            [at.arena.clone(), at.scratch.clone(), at.view.clone(), at.sheets.clone(), at.rows.clone()];
         let block = self.block.get_mut(self.skip..).unwrap_or_default();
         let [arena, scratch, pixels, sheets, rows] = disjoint(block, parts)?;
         shown.way.write_view(bytemuck::cast_slice(sheets), view, pixels)?;

@@ -49,7 +49,9 @@ fn options() -> Options {
 #[test]
 fn nothing_is_allocated_while_generating() {
     let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
-    for (text, vision) in [("smolvlm.gguf", "mmproj-smolvlm-x2.gguf"), ("vicuna.gguf", "mmproj-llava-legacy.gguf")] {
+    for (text, vision) in
+        [("smolvlm.gguf", "mmproj-smolvlm-x2.gguf"), ("vicuna.gguf", "mmproj-llava-legacy.gguf")]
+    {
         let model = model(text, vision);
         let mut session = model.session(&options()).unwrap();
         let pixels = [200u8; 40 * 30 * 3];

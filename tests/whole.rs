@@ -103,7 +103,8 @@ fn check(name: &str, options: &Options) {
     let model = Model::open(&folder().join(case.one("model").unwrap()), tower, Load::Map).unwrap();
     let images = case.images();
     let mut options = options.clone();
-    options.preprocess = case.one("preprocess").map(|way| if way == "crop" { Preprocess::Crop } else { Preprocess::Pad });
+    options.preprocess =
+        case.one("preprocess").map(|way| if way == "crop" { Preprocess::Crop } else { Preprocess::Pad });
     if matches!(case.one("longest_edge"), Some("32" | "48")) {
         options.image_tokens = Some(4);
     }

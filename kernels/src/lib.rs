@@ -19,10 +19,11 @@
 //! - One thread owns an output element. `exp`, `tanh`, `erf`, `sin` are our own.
 #![no_std]
 
+extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
-extern crate alloc;
 
+mod array;
 pub mod cpu;
 pub mod formats;
 pub mod ops;

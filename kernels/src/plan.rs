@@ -73,7 +73,9 @@ impl Tape {
             Op::Norm { .. } => norm::scratch(self.slots[step.out.0].width),
             Op::Angles { dim, .. } => dim,
             Op::Attention { mask: Mask::Causal { .. }, .. } => attention::scratch(capacity),
-            Op::Attention { mask: Mask::Unit, .. } => attention::scratch(self.slots[step.out.0].rows.count(1)),
+            Op::Attention { mask: Mask::Unit, .. } => {
+                attention::scratch(self.slots[step.out.0].rows.count(1))
+            }
             _ => 0,
         };
         self.steps.iter().map(need).max().unwrap_or(0).next_multiple_of(LANES)

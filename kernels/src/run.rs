@@ -116,8 +116,12 @@ impl fmt::Display for RunError {
         match self {
             RunError::Stopped => f.write_str("stopped"),
             RunError::Call { expected, found } => write!(f, "call of {found} where {expected} fit"),
-            RunError::Memory { expected, found } => write!(f, "{found} cells of memory, {expected} are needed"),
-            RunError::Context { expected, found } => write!(f, "{expected} positions needed, the context has {found}"),
+            RunError::Memory { expected, found } => {
+                write!(f, "{found} cells of memory, {expected} are needed")
+            }
+            RunError::Context { expected, found } => {
+                write!(f, "{expected} positions needed, the context has {found}")
+            }
             RunError::Weight => f.write_str("a weight lies outside its file"),
         }
     }
@@ -216,7 +220,11 @@ impl Tape {
         let input = |i: usize| -> &[f32] {
             let Some(value) = step.inputs[i] else { return &[] };
             let at = self.range(value, call.units);
-            let found = if at.end <= out.start { before.get(at) } else { after.get(at.start - out.end..at.end - out.end) };
+            let found = if at.end <= out.start {
+                before.get(at)
+            } else {
+                after.get(at.start - out.end..at.end - out.end)
+            };
             found.unwrap_or(&[])
         };
         let operands = Operands { tape: self, step, weights, call };
@@ -227,7 +235,8 @@ impl Tape {
                 to.copy_from_slice(call.input);
                 return Ok(());
             }
-            Op::Keys { mask: Mask::Causal { layer }, .. } | Op::Values { mask: Mask::Causal { layer }, .. } => {
+            Op::Keys { mask: Mask::Causal { layer }, .. }
+            | Op::Values { mask: Mask::Causal { layer }, .. } => {
                 let cache = memory.cache.as_mut().ok_or(RunError::Memory { expected: 1, found: 0 })?;
                 let layout = cache.layout;
                 let rows = memory::Rows { x: input(0), layout, per_unit: call.units, past: call.past };
@@ -247,12 +256,24 @@ impl Tape {
                 let (keys, values) = cache.layer(layer);
                 let groups = heads.count / heads.kv.max(1);
                 let (q, per_unit, past) = (input(0), call.units, call.past);
-                Job::Attention(Attention { q, keys, values, layout, groups, per_unit, past, causal: true, scale })
+                Job::Attention(Attention {
+                    q,
+                    keys,
+                    values,
+                    layout,
+                    groups,
+                    per_unit,
+                    past,
+                    causal: true,
+                    scale,
+                })
             }
             _ => operands.job([input(0), input(1), input(2)])?,
         };
         let grid = Grid::new(to, width, (block.0, block.1.min(width)));
-        machine.pool.run(&grid, memory.scratch, interrupt, &|tile, scratch| machine.kernels.tile(&job, tile, scratch))?;
+        machine.pool.run(&grid, memory.scratch, interrupt, &|tile, scratch| {
+            machine.kernels.tile(&job, tile, scratch)
+        })?;
         Ok(())
     }
 }
@@ -299,14 +320,9 @@ impl<'a> Operands<'a> {
                 let factors = self.optional(factors.as_ref())?;
                 Job::Angles(Angles { past: self.call.past, base: *base, dim: *dim, factors })
             }
-            Op::Rope { head_dim, dim, pairing } => Job::Rope(Rope {
-                x,
-                angles: y,
-                width,
-                head_dim: *head_dim,
-                dim: *dim,
-                pairing: *pairing,
-            }),
+            Op::Rope { head_dim, dim, pairing } => {
+                Job::Rope(Rope { x, angles: y, width, head_dim: *head_dim, dim: *dim, pairing: *pairing })
+            }
             Op::Quantize => Job::Quantize(Quantize { x, width }),
             Op::Linear { map, activation } => Job::Linear(linear::Linear {
                 x,
@@ -334,8 +350,12 @@ impl<'a> Operands<'a> {
             Op::DropFirst => rearrange(Move::DropFirst),
             Op::Shuffle { grid, factor } => rearrange(Move::Shuffle { grid: *grid, factor: *factor }),
             Op::Last => rearrange(Move::Last),
-            Op::Keys { heads, .. } => Job::Keys(memory::Keys(self.rows(x, plan::unit_layout(*heads, per_unit)))),
-            Op::Values { heads, .. } => Job::Values(memory::Values(self.rows(x, plan::unit_layout(*heads, per_unit)))),
+            Op::Keys { heads, .. } => {
+                Job::Keys(memory::Keys(self.rows(x, plan::unit_layout(*heads, per_unit))))
+            }
+            Op::Values { heads, .. } => {
+                Job::Values(memory::Values(self.rows(x, plan::unit_layout(*heads, per_unit))))
+            }
             Op::Attention { heads, scale, .. } => Job::Attention(Attention {
                 q: x,
                 keys: y,

@@ -330,7 +330,12 @@ impl Recorder {
         self.expect("pixel shuffle: rows", grid * grid, slot.rows.count(1));
         self.expect("pixel shuffle: side modulo factor", 0, grid % factor.max(1));
         let side = grid / factor.max(1);
-        self.push(Op::Shuffle { grid, factor }, &[x], Rows::PerUnit(side * side), slot.width * factor * factor)
+        self.push(
+            Op::Shuffle { grid, factor },
+            &[x],
+            Rows::PerUnit(side * side),
+            slot.width * factor * factor,
+        )
     }
 
     /// Only the last row of the call.
@@ -396,7 +401,12 @@ impl Recorder {
             return Err(error);
         }
         let arena = plan::place(&self.steps, &mut self.slots, out, max_units);
-        let too_large = TapeError { op: "arena: bytes", expected: isize::MAX as usize, found: usize::MAX, at: Location::caller() };
+        let too_large = TapeError {
+            op: "arena: bytes",
+            expected: isize::MAX as usize,
+            found: usize::MAX,
+            at: Location::caller(),
+        };
         let arena = arena.ok_or(too_large)?;
         Ok(Tape { steps: self.steps, slots: self.slots, marks: self.marks, out, max_units, arena })
     }
@@ -426,7 +436,8 @@ impl Tape {
 
     /// Bytes that the tape itself holds.
     pub fn bytes(&self) -> usize {
-        let (steps, slots) = (self.steps.capacity() * size_of::<Step>(), self.slots.capacity() * size_of::<Slot>());
+        let (steps, slots) =
+            (self.steps.capacity() * size_of::<Step>(), self.slots.capacity() * size_of::<Slot>());
         steps + slots + self.marks.capacity() * size_of::<Mark>()
     }
 
@@ -446,7 +457,13 @@ impl Tape {
             let slot = self.slots[s.out.0];
             let inputs: Vec<usize> = s.inputs.iter().flatten().map(|v| v.0).collect();
             let (file, line) = (s.at.file(), s.at.line());
-            alloc::format!("%{} {:?} x {} = {:?} of %{inputs:?}  {file}:{line}", s.out.0, slot.rows, slot.width, s.op)
+            alloc::format!(
+                "%{} {:?} x {} = {:?} of %{inputs:?}  {file}:{line}",
+                s.out.0,
+                slot.rows,
+                slot.width,
+                s.op
+            )
         })
     }
 

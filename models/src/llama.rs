@@ -108,7 +108,11 @@ impl Llama {
             embedding,
             layers: (0..blocks).map(layer).collect::<Result<_, Error>>()?,
             norm: source.norm("output_norm", width, epsilon)?,
-            output: if tied { Linear { w: embedding, b: None } } else { source.linear("output", vocabulary, width)? },
+            output: if tied {
+                Linear { w: embedding, b: None }
+            } else {
+                source.linear("output", vocabulary, width)?
+            },
             heads,
             context: source.size(&key("context_length"))?,
             rope: rope(source, name, heads.dim, pairing)?,
@@ -125,7 +129,10 @@ fn heads(source: &Source<'_>, name: &str, width: usize) -> Result<Heads, Error> 
         return Err(number(&key("head_count_kv"), kv as f64, "a divisor of head_count"));
     }
     if source.size_or(&key("value_length"), Some(dim))? != dim {
-        return Err(Error::Unsupported { what: "values of another length than keys", found: key("value_length") });
+        return Err(Error::Unsupported {
+            what: "values of another length than keys",
+            found: key("value_length"),
+        });
     }
     if !dim.is_multiple_of(2) || count.saturating_mul(dim) > 1 << 24 {
         return Err(number(&key("key_length"), dim as f64, "even, and no larger than a model's width"));
@@ -145,7 +152,8 @@ fn rope(source: &Source<'_>, name: &str, head_dim: usize, pairing: Pairing) -> R
         let found = scaling.to_string();
         return Err(Error::Unsupported { what: "a scaled rotary embedding", found });
     }
-    let factors = source.has("rope_freqs.weight").then(|| source.vector("rope_freqs.weight", dim / 2)).transpose()?;
+    let factors =
+        source.has("rope_freqs.weight").then(|| source.vector("rope_freqs.weight", dim / 2)).transpose()?;
     Ok(Rope { base: source.positive(&key("freq_base"), Some(10_000.0))?, dim, factors, pairing })
 }
 

@@ -77,7 +77,9 @@ impl Encoder for SmolVlm {
     fn recipe(&self, preprocess: Option<Preprocess>) -> Result<ImageRecipe, Error> {
         match preprocess {
             None => Ok(self.recipe),
-            Some(way) => Err(Error::Unsupported { what: "preprocessing of a tiling model", found: format!("{way:?}") }),
+            Some(way) => {
+                Err(Error::Unsupported { what: "preprocessing of a tiling model", found: format!("{way:?}") })
+            }
         }
     }
 

@@ -42,7 +42,11 @@ impl Shape {
         let size = |k: &str| source.size(&format!("clip.vision.{k}"));
         let (width, count) = (size("embedding_length")?, size("attention.head_count")?);
         if !width.is_multiple_of(count) {
-            return Err(number("clip.vision.attention.head_count", count as f64, "a divisor of embedding_length"));
+            return Err(number(
+                "clip.vision.attention.head_count",
+                count as f64,
+                "a divisor of embedding_length",
+            ));
         }
         let (image, patch) = (size("image_size")?, size("patch_size")?);
         if image > 8192 {
@@ -93,7 +97,9 @@ fn activation(source: &Source<'_>) -> Result<Activation, Error> {
     }
     let flag = |key: &str| Ok::<bool, Error>(source.file().optional(key)?.unwrap_or(false));
     match (flag("clip.use_gelu")?, flag("clip.use_silu")?) {
-        (true, true) => Err(Error::Unsupported { what: "two activations", found: "clip.use_gelu, clip.use_silu".into() }),
+        (true, true) => {
+            Err(Error::Unsupported { what: "two activations", found: "clip.use_gelu, clip.use_silu".into() })
+        }
         (true, false) => Ok(Activation::GeluTanh),
         (false, true) => Ok(Activation::Silu),
         (false, false) => Ok(Activation::GeluQuick),

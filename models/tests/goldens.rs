@@ -37,7 +37,12 @@ impl Case {
                 let (count, offset) = (extents.iter().product::<usize>(), parts[2].parse::<usize>().unwrap());
                 let values = match parts[1] {
                     "u8" => bin[offset..offset + count].iter().map(|b| f32::from(*b)).collect(),
-                    _ => bin[offset..offset + 4 * count].as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+                    _ => bin[offset..offset + 4 * count]
+                        .as_chunks()
+                        .0
+                        .iter()
+                        .map(|b| f32::from_le_bytes(*b))
+                        .collect(),
                 };
                 arrays.insert(parts[0].to_string(), (values, extents));
             }
@@ -82,7 +87,8 @@ impl Bench<'_> {
         let mut see = |mark: &ocelli_kernels::tape::Mark, values: &[f32]| {
             marks.insert((mark.name.into(), mark.index), values.to_vec());
         };
-        let out = tape.run(self.machine, Weights(&self.files), &mut memory, call, &Never, Some(&mut see)).unwrap();
+        let out =
+            tape.run(self.machine, Weights(&self.files), &mut memory, call, &Never, Some(&mut see)).unwrap();
         (out.to_vec(), marks)
     }
 }
@@ -111,12 +117,19 @@ fn check(case: &Case, stage: &str, found: &[f32], expected: &[f32]) {
 }
 
 /// Runs a case whole, in calls of at most `chunk` cells, with another tower than its own if given.
-fn run(name: &str, kernels: &'static dyn ocelli_kernels::ops::Kernels, chunk: usize, tower: Option<&str>) -> Vec<u32> {
+fn run(
+    name: &str,
+    kernels: &'static dyn ocelli_kernels::ops::Kernels,
+    chunk: usize,
+    tower: Option<&str>,
+) -> Vec<u32> {
     let case = Case::read(name);
     let text = std::fs::read(folder().join(&case.keys["model"][0])).unwrap();
-    let vision = case.keys.get("mmproj").map(|f| std::fs::read(folder().join(tower.unwrap_or(&f[0]))).unwrap());
+    let vision =
+        case.keys.get("mmproj").map(|f| std::fs::read(folder().join(tower.unwrap_or(&f[0]))).unwrap());
     let pool = Pool::new(2);
-    let files: Vec<&[u8]> = [Some(&text), vision.as_ref()].into_iter().flatten().map(|f| f.as_slice()).collect();
+    let files: Vec<&[u8]> =
+        [Some(&text), vision.as_ref()].into_iter().flatten().map(|f| f.as_slice()).collect();
     let bench = Bench { machine: Machine { kernels, pool: &pool }, files };
     let shards = Shards::new([Gguf::parse(&text).unwrap()]).unwrap();
     let model = decoder(&Source::new(&shards, 0)).unwrap();
@@ -164,7 +177,8 @@ fn decode(
     let tape = model.decode(chunk).unwrap();
     let (layers, heads) = tape.cached();
     let heads = heads.unwrap();
-    let layout = Layout { stored: Stored::F32, heads: heads.kv, head_dim: heads.dim, capacity: ids.len() + 13 };
+    let layout =
+        Layout { stored: Stored::F32, heads: heads.kv, head_dim: heads.dim, capacity: ids.len() + 13 };
     let mut memory = vec![f32::NAN; layers * Cache::cells(&layout)];
     let kept: Vec<usize> = case.numbers("rows");
     let width = model.width();
@@ -177,7 +191,12 @@ fn decode(
         (logits, marks) = bench.run(&tape, Some(Cache { layout, memory: &mut memory }), call);
         for (k, r) in kept.iter().enumerate().filter(|(_, r)| (past..past + units).contains(r)) {
             let stored = |name: &str| &case.arrays[name].0[k * width..][..width];
-            check(case, "embed", &marks[&("embed".to_string(), 0)][(r - past) * width..][..width], stored("embed"));
+            check(
+                case,
+                "embed",
+                &marks[&("embed".to_string(), 0)][(r - past) * width..][..width],
+                stored("embed"),
+            );
             for layer in 0..layers {
                 let found = &marks[&("layer".to_string(), layer)][(r - past) * width..][..width];
                 check(case, "layer", found, stored(&format!("block.{layer}")));

@@ -171,7 +171,8 @@ fn duration(text: &str) -> Result<Duration, String> {
         (None, Some(number)) => (number, 1.0),
         (None, None) => (text, 1.0),
     };
-    let seconds: f64 = number.trim().parse().map_err(|_| String::from("expected seconds, or milliseconds with ms"))?;
+    let seconds: f64 =
+        number.trim().parse().map_err(|_| String::from("expected seconds, or milliseconds with ms"))?;
     Duration::try_from_secs_f64(seconds * unit).map_err(|error| error.to_string())
 }
 
@@ -200,7 +201,8 @@ pub fn prompt(argument: Option<&str>) -> anyhow::Result<String> {
     match argument {
         Some(text) if text != "-" => Ok(text.into()),
         _ => {
-            let text = std::io::read_to_string(std::io::stdin()).context("reading the prompt from standard input")?;
+            let text = std::io::read_to_string(std::io::stdin())
+                .context("reading the prompt from standard input")?;
             Ok(text.strip_suffix('\n').map(String::from).unwrap_or(text))
         }
     }

@@ -76,7 +76,9 @@ impl Chat {
                 "/quit" | "/exit" => return Ok(()),
                 "/help" => eprintln!("{HELP}"),
                 "/reset" => talk.reset(),
-                command if command == "/image" || command.starts_with("/image ") => self.image(&mut talk, command)?,
+                command if command == "/image" || command.starts_with("/image ") => {
+                    self.image(&mut talk, command)?
+                }
                 command if command.starts_with('/') => eprintln!("unknown command {command}\n{HELP}"),
                 text => self.turn(&mut talk, text)?,
             }
@@ -168,7 +170,11 @@ fn recover(error: anyhow::Error, no_shift: bool) -> Outcome {
         Some(Error::Stopped) => eprintln!("stopped"),
         Some(Error::Context { .. }) if no_shift => return Err(error),
         Some(
-            Error::Deadline | Error::Context { .. } | Error::Image(_) | Error::ImageMemory { .. } | Error::NoVision,
+            Error::Deadline
+            | Error::Context { .. }
+            | Error::Image(_)
+            | Error::ImageMemory { .. }
+            | Error::NoVision,
         ) => eprintln!("ocelli: {error:#}"),
         _ => return Err(error),
     }

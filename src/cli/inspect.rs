@@ -76,7 +76,10 @@ impl Inspect {
         }
         for (kind, tensors, values, bytes) in sums.values() {
             let known = if Format::from_id(kind.id()).is_some() { "" } else { "   cannot be computed with" };
-            println!("  {:<8} {tensors:>5} tensors {values:>12} values {bytes:>12} bytes{known}", kind.name());
+            println!(
+                "  {:<8} {tensors:>5} tensors {values:>12} values {bytes:>12} bytes{known}",
+                kind.name()
+            );
         }
     }
 
@@ -90,7 +93,10 @@ impl Inspect {
                 Some(entry) => println!("  vision tower '{projector}': {}", entry.models),
                 None => {
                     let known: Vec<&str> = ENCODERS.iter().map(|e| e.name).collect();
-                    println!("  vision tower '{projector}' is not supported; supported are {}", known.join(", "));
+                    println!(
+                        "  vision tower '{projector}' is not supported; supported are {}",
+                        known.join(", ")
+                    );
                 }
             }
         } else if DECODERS.iter().any(|d| d.name == architecture) {

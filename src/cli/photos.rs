@@ -1,8 +1,8 @@
 //! Images named on the command line.
 
 use super::args::read_file;
-use crate::image::{self, DecodeOptions, Image};
 use crate::ImageReport;
+use crate::image::{self, DecodeOptions, Image};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -30,7 +30,8 @@ impl Encoded {
     /// Decodes it, and says how long that took.
     pub fn decode(self, max_pixels: u64) -> anyhow::Result<(Image, Duration)> {
         let start = Instant::now();
-        let image = image::decode(&self.bytes, &options(max_pixels)).with_context(|| self.path.display().to_string())?;
+        let image = image::decode(&self.bytes, &options(max_pixels))
+            .with_context(|| self.path.display().to_string())?;
         Ok((image, start.elapsed()))
     }
 }

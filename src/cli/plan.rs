@@ -29,7 +29,8 @@ impl PlanCommand {
     /// Runs the command.
     pub fn run(self) -> Outcome {
         let model = self.model.open()?;
-        let plan = model.plan(&self.model.options(ImageSizes::UpTo(self.largest_image.0, self.largest_image.1)))?;
+        let plan =
+            model.plan(&self.model.options(ImageSizes::UpTo(self.largest_image.0, self.largest_image.1)))?;
         let bill = plan.bill();
         let kv = match plan.kv() {
             Stored::F32 => "f32",

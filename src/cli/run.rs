@@ -46,8 +46,11 @@ impl Run {
         let load = start.elapsed();
         let prompt = prompt(self.prompt.as_deref())?;
         let places = place_images(&prompt, self.image.len())?;
-        let images: Vec<Encoded> =
-            self.image.iter().map(|path| photos::open(path, self.model.max_pixels)).collect::<Result<_, _>>()?;
+        let images: Vec<Encoded> = self
+            .image
+            .iter()
+            .map(|path| photos::open(path, self.model.max_pixels))
+            .collect::<Result<_, _>>()?;
         let options = self.model.options(ImageSizes::Exactly(images.iter().map(|i| i.size).collect()));
         let plan = model.plan(&options)?;
         let (isa, threads, bill) = (plan.isa(), plan.threads(), *plan.bill());
@@ -113,7 +116,8 @@ impl Run {
         }
         let answered = answer.finish();
         let (timings, bill) = (session.take_timings(), *session.bill());
-        let report = Report { text: &text, answered: &answered, reading: &reading, load, decode, timings, bill };
+        let report =
+            Report { text: &text, answered: &answered, reading: &reading, load, decode, timings, bill };
         if self.json {
             writeln!(out, "{}", report.json(self.logprobs > 0))?;
         } else {

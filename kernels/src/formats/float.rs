@@ -2,6 +2,7 @@
 //! (the upper half of a binary32).
 
 use super::Float;
+use crate::array::tabulate;
 use crate::cpu::Isa;
 
 /// Four bytes: IEEE 754 binary32.
@@ -33,7 +34,7 @@ impl Float for F16 {
         let (out, tail) = out.as_chunks_mut::<16>();
         let (bytes, rest) = bytes.as_chunks::<32>();
         for (y, b) in out.iter_mut().zip(bytes) {
-            let halves = core::array::from_fn(|i| u16::from_le_bytes([b[2 * i], b[2 * i + 1]]));
+            let halves = tabulate(|i| u16::from_le_bytes([b[2 * i], b[2 * i + 1]]));
             isa.store(isa.load_half(&halves), y);
         }
         // A row of fewer than 16 values ends inside a chunk of bytes that belongs to the next row.

@@ -8,6 +8,7 @@
 //! ```
 
 use super::Quantized;
+use crate::array::map;
 use crate::cpu::Isa;
 
 /// 18 bytes for 32 values.
@@ -21,8 +22,8 @@ const LEVELS: [i8; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 3
 #[inline(always)]
 pub(super) fn levels<I: Isa>(isa: I, bytes: &[u8; 16], codes: &mut [i8; 32]) {
     if let [low, high] = codes.as_chunks_mut::<16>().0 {
-        *low = isa.lookup(&LEVELS, &bytes.map(|b| b & 15));
-        *high = isa.lookup(&LEVELS, &bytes.map(|b| b >> 4));
+        *low = isa.lookup(&LEVELS, &map(*bytes, |b| b & 15));
+        *high = isa.lookup(&LEVELS, &map(*bytes, |b| b >> 4));
     }
 }
 

@@ -26,21 +26,6 @@ macro_rules! fields {
     };
 }
 
-/// `f` of two arrays, element by element. Not `array::from_fn`, which a compiler may leave as a call (the callee would
-/// lack the instruction set's features); and by value, so that it need not fear that the result overlaps them.
-#[inline(always)]
-fn combine<A: Copy, B: Copy, C: Copy + Default, const N: usize>(
-    a: [A; N],
-    b: [B; N],
-    f: impl Fn(A, B) -> C,
-) -> [C; N] {
-    let mut out = [C::default(); N];
-    for ((out, a), b) in out.iter_mut().zip(&a).zip(&b) {
-        *out = f(*a, *b);
-    }
-    out
-}
-
 mod float;
 mod iq4_nl;
 mod iq4_xs;

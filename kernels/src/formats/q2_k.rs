@@ -12,6 +12,7 @@
 //! Within a half, byte l holds values l, l + 32, l + 64, l + 96 in its bits 0-1, 2-3, 4-5, 6-7.
 
 use super::Quantized;
+use crate::array::map;
 use crate::cpu::Isa;
 
 /// 84 bytes for 256 values.
@@ -37,11 +38,11 @@ impl Quantized for Q2K {
             return;
         };
         let (d, dmin) = (isa.half(u16::from_le_bytes(*d)), isa.half(u16::from_le_bytes(*dmin)));
-        *scales = groups.map(|g| d * f32::from(g & 15));
-        *minimums = groups.map(|g| -(dmin * f32::from(g >> 4)));
+        *scales = map(*groups, |g| d * f32::from(g & 15));
+        *minimums = map(*groups, |g| -(dmin * f32::from(g >> 4)));
         for (quants, half) in quants.as_chunks().0.iter().zip(codes.as_chunks_mut::<128>().0) {
             for (j, codes) in half.as_chunks_mut::<32>().0.iter_mut().enumerate() {
-                *codes = quants.map(|q| (q >> (2 * j) & 3) as i8);
+                *codes = map(*quants, |q| (q >> (2 * j) & 3) as i8);
             }
         }
     }

@@ -12,9 +12,9 @@
 //! The low four bits of the scale of group g are in byte g mod 8 of `packed`, low nibble for g < 8 and high nibble
 //! after; its high two bits are bits 2 · (g div 4) and up of byte 8 + g mod 4.
 
-use super::{Quantized, combine};
+use super::Quantized;
+use crate::array::{combine, map, tabulate};
 use crate::cpu::Isa;
-use core::array::from_fn;
 
 /// 110 bytes for 256 values.
 #[derive(Clone, Copy)]
@@ -23,7 +23,7 @@ pub(super) struct Q3K;
 /// The sixteen scales, each still 32 too large.
 #[inline(always)]
 fn sixes(packed: &[u8; 12]) -> [u8; 16] {
-    from_fn(|g| {
+    tabulate(|g| {
         let low = (packed[g % 8] >> (4 * (g / 8))) & 15;
         let high = (packed[8 + g % 4] >> (2 * (g / 4))) & 3;
         low | high << 4
@@ -46,7 +46,7 @@ impl Quantized for Q3K {
             return;
         };
         let d = isa.half(u16::from_le_bytes(*d));
-        *scales = sixes(packed).map(|s| d * f32::from(s as i8 - 32));
+        *scales = map(sixes(packed), |s| d * f32::from(s as i8 - 32));
         let halves = quants.as_chunks().0.iter().zip(codes.as_chunks_mut::<128>().0);
         for (n, (quants, half)) in halves.enumerate() {
             for (j, codes) in half.as_chunks_mut().0.iter_mut().enumerate() {

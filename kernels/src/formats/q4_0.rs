@@ -8,6 +8,7 @@
 //! ```
 
 use super::Quantized;
+use crate::array::map;
 use crate::cpu::Isa;
 
 /// 18 bytes for 32 values.
@@ -18,8 +19,8 @@ pub(super) struct Q4_0;
 #[inline(always)]
 pub(super) fn nibbles(bytes: &[u8; 16], codes: &mut [i8; 32]) {
     let [low, high] = codes.as_chunks_mut::<16>().0 else { return };
-    *low = bytes.map(|q| (q & 15) as i8);
-    *high = bytes.map(|q| (q >> 4) as i8);
+    *low = map(*bytes, |q| (q & 15) as i8);
+    *high = map(*bytes, |q| (q >> 4) as i8);
 }
 
 impl Quantized for Q4_0 {

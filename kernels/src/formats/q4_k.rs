@@ -14,8 +14,8 @@
 //! nibble); the two bits above are the top bits of bytes 0..4 and 4..8.
 
 use super::Quantized;
+use crate::array::{map, tabulate};
 use crate::cpu::Isa;
-use core::array::from_fn;
 
 /// 144 bytes for 256 values.
 #[derive(Clone, Copy)]
@@ -26,8 +26,8 @@ pub(super) struct Q4K;
 pub(super) fn sixes(packed: &[u8; 12]) -> ([u8; 8], [u8; 8]) {
     let [scales, minimums, low] = packed.as_chunks::<4>().0 else { return ([0; 8], [0; 8]) };
     (
-        from_fn(|g| if g < 4 { scales[g] & 63 } else { low[g - 4] & 15 | (scales[g - 4] >> 6) << 4 }),
-        from_fn(|g| if g < 4 { minimums[g] & 63 } else { low[g - 4] >> 4 | (minimums[g - 4] >> 6) << 4 }),
+        tabulate(|g| if g < 4 { scales[g] & 63 } else { low[g - 4] & 15 | (scales[g - 4] >> 6) << 4 }),
+        tabulate(|g| if g < 4 { minimums[g] & 63 } else { low[g - 4] >> 4 | (minimums[g - 4] >> 6) << 4 }),
     )
 }
 
@@ -49,12 +49,12 @@ impl Quantized for Q4K {
         };
         let (d, dmin) = (isa.half(u16::from_le_bytes(*d)), isa.half(u16::from_le_bytes(*dmin)));
         let (sc, mn) = sixes(packed);
-        *scales = sc.map(|sc| d * f32::from(sc));
-        *minimums = mn.map(|mn| -(dmin * f32::from(mn)));
+        *scales = map(sc, |sc| d * f32::from(sc));
+        *minimums = map(mn, |mn| -(dmin * f32::from(mn)));
         for (quants, codes) in quants.as_chunks::<32>().0.iter().zip(codes.as_chunks_mut::<64>().0) {
             let [low, high] = codes.as_chunks_mut().0 else { return };
-            *low = quants.map(|q| (q & 15) as i8);
-            *high = quants.map(|q| (q >> 4) as i8);
+            *low = map(*quants, |q| (q & 15) as i8);
+            *high = map(*quants, |q| (q >> 4) as i8);
         }
     }
 }

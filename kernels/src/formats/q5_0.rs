@@ -8,7 +8,8 @@
 //! value[k] = d · (q[k] − 16),      q in 0..=31
 //! ```
 
-use super::{Quantized, combine};
+use super::Quantized;
+use crate::array::{combine, map};
 use crate::cpu::Isa;
 
 /// 22 bytes for 32 values.
@@ -19,7 +20,7 @@ pub(super) struct Q5_0;
 #[inline(always)]
 fn fives<I: Isa>(isa: I, fifth: [u8; 4], bytes: [u8; 2], nibbles: [u8; 16]) -> [i8; 16] {
     const BITS: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128];
-    let ([f0, f1, f2, f3], [a, b]) = (fifth.map(|byte| byte as i8), bytes);
+    let ([f0, f1, f2, f3], [a, b]) = (map(fifth, |byte| byte as i8), bytes);
     let table = [f0, f1, f2, f3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     let spread = isa.lookup(&table, &[a, a, a, a, a, a, a, a, b, b, b, b, b, b, b, b]);
     // 127 carries the bit that is left, whichever it is, to the top. (A comparison would say it more plainly, but
@@ -32,8 +33,8 @@ fn fives<I: Isa>(isa: I, fifth: [u8; 4], bytes: [u8; 2], nibbles: [u8; 16]) -> [
 #[inline(always)]
 pub(super) fn codes_of<I: Isa>(isa: I, fifth: &[u8; 4], quants: &[u8; 16], codes: &mut [i8; 32]) {
     let [low, high] = codes.as_chunks_mut::<16>().0 else { return };
-    *low = fives(isa, *fifth, [0, 1], quants.map(|q| q & 15));
-    *high = fives(isa, *fifth, [2, 3], quants.map(|q| q >> 4));
+    *low = fives(isa, *fifth, [0, 1], map(*quants, |q| q & 15));
+    *high = fives(isa, *fifth, [2, 3], map(*quants, |q| q >> 4));
 }
 
 impl Quantized for Q5_0 {

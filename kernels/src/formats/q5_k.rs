@@ -10,8 +10,9 @@
 //! value[k] = d · scale[g] · q[k] − dmin · minimum[g],      g = k / 32,   q in 0..=31
 //! ```
 
+use super::Quantized;
 use super::q4_k::sixes;
-use super::{Quantized, combine};
+use crate::array::{combine, map};
 use crate::cpu::Isa;
 
 /// 176 bytes for 256 values.
@@ -36,8 +37,8 @@ impl Quantized for Q5K {
         };
         let (d, dmin) = (isa.half(u16::from_le_bytes(*d)), isa.half(u16::from_le_bytes(*dmin)));
         let (sc, mn) = sixes(packed);
-        *scales = sc.map(|sc| d * f32::from(sc));
-        *minimums = mn.map(|mn| -(dmin * f32::from(mn)));
+        *scales = map(sc, |sc| d * f32::from(sc));
+        *minimums = map(mn, |mn| -(dmin * f32::from(mn)));
         let pairs = quants.as_chunks().0.iter().zip(codes.as_chunks_mut::<64>().0);
         for (i, (quants, codes)) in pairs.enumerate() {
             let [low, high] = codes.as_chunks_mut().0 else { return };

@@ -12,7 +12,8 @@
 //! Within a half, for l in 0..32: the low nibbles of bytes l and l + 32 of `low` belong to values l and l + 32, the
 //! high nibbles to values l + 64 and l + 96; byte l of `high` holds the upper bits of those four, lowest first.
 
-use super::{Quantized, combine};
+use super::Quantized;
+use crate::array::{combine, map};
 use crate::cpu::Isa;
 
 /// 210 bytes for 256 values.
@@ -45,7 +46,7 @@ impl Quantized for Q6K {
             return;
         };
         let d = isa.half(u16::from_le_bytes(*d));
-        *scales = factors.map(|f| d * f32::from(f as i8));
+        *scales = map(*factors, |f| d * f32::from(f as i8));
         let halves = low.as_chunks().0.iter().zip(high.as_chunks().0);
         for ((low, high), codes) in halves.zip(codes.as_chunks_mut().0) {
             half_block(low, high, codes);

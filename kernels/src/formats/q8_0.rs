@@ -8,6 +8,7 @@
 //! ```
 
 use super::Quantized;
+use crate::array::map;
 use crate::cpu::Isa;
 
 /// 34 bytes for 32 values.
@@ -27,6 +28,6 @@ impl Quantized for Q8_0 {
         fields!(block => d: 2, quants: 32);
         let (Some(codes), [scale, ..]) = (codes.first_chunk_mut::<32>(), scales) else { return };
         *scale = isa.half(u16::from_le_bytes(*d));
-        *codes = quants.map(|q| q as i8);
+        *codes = map(*quants, |q| q as i8);
     }
 }

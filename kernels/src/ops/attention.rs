@@ -74,7 +74,8 @@ impl Kernel for Attention<'_> {
             let queries = (end - row) * self.groups;
             let query = |i: usize| {
                 let r = row + i / self.groups;
-                let seen = if self.causal { self.past + r % self.per_unit + 1 } else { self.past + self.per_unit };
+                let seen =
+                    if self.causal { self.past + r % self.per_unit + 1 } else { self.past + self.per_unit };
                 Query { row: r, head: i % self.groups, count: seen.min(self.layout.capacity) }
             };
             let mut i = 0;
@@ -116,7 +117,11 @@ impl Attention<'_> {
         for (b, block) in keys.chunks_exact(layout.key_block()).take(most / LANES).enumerate() {
             let s = memory::scores(isa, layout, block, q);
             for (t, s) in s.into_iter().enumerate() {
-                math::write(isa, isa.mul(s, isa.splat(self.scale)), &mut scores[t * most + b * LANES..][..LANES]);
+                math::write(
+                    isa,
+                    isa.mul(s, isa.splat(self.scale)),
+                    &mut scores[t * most + b * LANES..][..LANES],
+                );
             }
         }
         let mut scale = [0.0; T];
@@ -140,7 +145,9 @@ impl Attention<'_> {
                     let (v, v_scale) = memory::value(isa, layout, v, first);
                     y[t] = isa.fma(isa.splat(scores[t * most + k] * v_scale), v, y[t]);
                 }
-                let to = tile.row(query.row).get_mut(query.head * d + first..query.head * d + (first + LANES).min(d));
+                let to = tile
+                    .row(query.row)
+                    .get_mut(query.head * d + first..query.head * d + (first + LANES).min(d));
                 if let Some(to) = to {
                     math::write(isa, isa.mul(y[t], isa.splat(scale[t])), to);
                 }

@@ -23,6 +23,7 @@
 
 use super::Kernel;
 use super::quantize::{self, Row};
+use crate::array::tabulate;
 use crate::cpu::{Isa, LANES};
 use crate::formats::{Float, Quantized, SPAN};
 use crate::math;
@@ -90,15 +91,22 @@ impl<F: Quantized> Kernel for Integer<'_, '_, F> {
                 let stretch = from..(from + STRETCH).min(w.width);
                 let panel = pack::<I, F>(isa, w, first, stretch.clone(), scratch);
                 for r in rows.clone().step_by(ROWS) {
-                    let x = |i: usize| stretch_of(self.0.x, w.width, (r + i).min(rows.end - 1), stretch.clone());
-                    let start = |i: usize, tile: &mut Tile<'_>| match (from, tile.row(r + i).get(lanes.clone())) {
-                        (1.., Some(y)) => math::read(isa, y),
-                        _ => isa.splat(0.0),
-                    };
+                    let x =
+                        |i: usize| stretch_of(self.0.x, w.width, (r + i).min(rows.end - 1), stretch.clone());
+                    let start =
+                        |i: usize, tile: &mut Tile<'_>| match (from, tile.row(r + i).get(lanes.clone())) {
+                            (1.., Some(y)) => math::read(isa, y),
+                            _ => isa.splat(0.0),
+                        };
                     if r + ROWS <= rows.end {
-                        let y = core::array::from_fn(|i| start(i, tile));
-                        let y = multiply::<I, F, ROWS>(isa, &panel, core::array::from_fn(x), y);
-                        y.into_iter().enumerate().for_each(|(i, y)| put(isa, tile, r + i, lanes.clone(), y));
+                        let (mut y, mut xs) = ([isa.splat(0.0); ROWS], [x(0); ROWS]);
+                        for i in 0..ROWS {
+                            (y[i], xs[i]) = (start(i, tile), x(i));
+                        }
+                        let y = multiply::<I, F, ROWS>(isa, &panel, xs, y);
+                        for (i, y) in y.into_iter().enumerate() {
+                            put(isa, tile, r + i, lanes.clone(), y);
+                        }
                     } else {
                         for i in 0..rows.end - r {
                             let y = multiply::<I, F, 1>(isa, &panel, [x(i)], [start(i, tile)]);
@@ -140,14 +148,17 @@ fn multiply<I: Isa, F: Quantized, const T: usize>(
     mut y: [I::F; T],
 ) -> [I::F; T] {
     // One length for everything that is indexed by group, so that no bound is checked inside.
-    let n = x.iter().fold(panel.codes.len(), |n, x| n.min(x.scales.len()).min(x.sums.len()).min(x.codes.len() / 32));
+    let n = x
+        .iter()
+        .fold(panel.codes.len(), |n, x| n.min(x.scales.len()).min(x.sums.len()).min(x.codes.len() / 32));
     let parts = quantize::GROUP / F::GROUP;
     let (Some(codes), Some(scales)) = (panel.codes.get(..n), panel.scales.get(..n * parts)) else { return y };
     let minimums = if F::MINIMUM { panel.minimums.get(..n * parts).unwrap_or(&[]) } else { &[] };
     // Loops over `T` instead of `array::map`: a compiler may leave that as a call, compiled without the instruction set.
     let mut rows = [(&[[[0; 4]; 8]; 0][..], &[0.0; 0][..], &[[0; 2]; 0][..]); T];
     for t in 0..T {
-        rows[t] = (&x[t].codes.as_chunks::<4>().0.as_chunks::<8>().0[..n], &x[t].scales[..n], &x[t].sums[..n]);
+        rows[t] =
+            (&x[t].codes.as_chunks::<4>().0.as_chunks::<8>().0[..n], &x[t].scales[..n], &x[t].sums[..n]);
     }
     let bias = F::OFFSET + if F::WIDE { I::WIDE_BIAS } else { 0 };
     for g in 0..n {
@@ -168,7 +179,9 @@ fn multiply<I: Isa, F: Quantized, const T: usize>(
             for t in 0..T {
                 let both = isa.mul(scale, isa.splat(rows[t].1[g]));
                 y[t] = isa.fma(isa.float(i[t]), both, y[t]);
-                if F::MINIMUM && let Some(minimum) = minimums.get(g * parts + part) {
+                if F::MINIMUM
+                    && let Some(minimum) = minimums.get(g * parts + part)
+                {
                     y[t] = isa.fma(isa.load(minimum), isa.splat(rows[t].1[g] * sums[t] as f32), y[t]);
                 }
             }
@@ -200,30 +213,55 @@ fn pack<'s, I: Isa, F: Quantized>(
     let Some(minimums) = rest.get_mut(..LANES * groups) else { return empty };
     let words = bytemuck::cast_slice_mut::<f32, u32>(panel).as_chunks_mut::<LANES>().0;
     let (scales, minimums) = (scales.as_chunks_mut::<LANES>().0, minimums.as_chunks_mut::<LANES>().0);
+    let Some(flat) =
+        bytemuck::cast_slice_mut::<f32, u32>(flat).as_chunks_mut::<{ SPAN / 4 }>().0.first_chunk_mut()
+    else {
+        return empty;
+    };
     for (s, words) in words.chunks_mut(SPAN / 4).enumerate() {
         let span = words.len() * 4;
-        let flat = bytemuck::cast_slice_mut::<f32, u32>(flat);
         let groups = s * SPAN / F::GROUP..(s * SPAN + span) / F::GROUP;
-        for lane in 0..LANES {
+        for (lane, flat) in flat.iter_mut().enumerate() {
             let from = (stretch.start + s * SPAN) / F::BLOCK * F::BYTES;
             let blocks = w.row(first + lane).get(from..).unwrap_or(&[]);
-            let flat = bytemuck::cast_slice_mut(&mut flat[lane * SPAN / 4..][..span / 4]);
-            unpack_row::<I, F>(isa, blocks, flat, lane, &mut scales[groups.clone()], &mut minimums[groups.clone()]);
+            let flat = bytemuck::cast_slice_mut(&mut flat[..span / 4]);
+            unpack_row::<I, F>(
+                isa,
+                blocks,
+                flat,
+                lane,
+                &mut scales[groups.clone()],
+                &mut minimums[groups.clone()],
+            );
         }
         // Four codes are one word: transposing words puts the same four inputs of sixteen rows side by side.
-        for (c, to) in words.chunks_mut(LANES).enumerate() {
-            let row = |lane: usize| &flat[lane * SPAN / 4 + c * LANES..];
-            match to.as_chunks_mut::<LANES>().0 {
-                [to] => isa.transpose(core::array::from_fn(|l| row(l).first_chunk().unwrap_or(&[0; LANES])), to),
-                // A last half chunk: a width of an odd number of groups.
-                _ => to.iter_mut().enumerate().for_each(|(j, to)| *to = core::array::from_fn(|l| row(l)[j])),
-            }
-        }
+        turn(isa, flat, words);
     }
     Panel {
         codes: bytemuck::cast_slice::<f32, Codes>(panel).as_chunks().0,
         scales,
         minimums: if F::MINIMUM { minimums } else { &[] },
+    }
+}
+
+/// `to[j][i] = from[i][j]`, as many `j` as there is room for.
+#[inline(always)]
+fn turn<I: Isa, const W: usize>(isa: I, from: &[[u32; W]; LANES], to: &mut [[u32; LANES]]) {
+    for (c, to) in to.chunks_mut(LANES).enumerate() {
+        if let Some(to) = to.first_chunk_mut() {
+            let mut square = [&[0; LANES]; LANES];
+            for (square, from) in square.iter_mut().zip(from) {
+                if let Some(part) = from.as_chunks().0.get(c) {
+                    *square = part;
+                }
+            }
+            isa.transpose(square, to);
+        } else {
+            // A width that is no multiple of sixteen words ends in part of a square.
+            for (j, to) in to.iter_mut().enumerate() {
+                *to = tabulate(|lane| from[lane][c * LANES + j]);
+            }
+        }
     }
 }
 
@@ -243,7 +281,10 @@ fn unpack_row<I: Isa, F: Quantized>(
         codes.fill(0);
     }
     let mut blocks = blocks.chunks_exact(F::BYTES);
-    let outs = codes.chunks_exact_mut(F::BLOCK).zip(scales.chunks_exact_mut(groups)).zip(minimums.chunks_exact_mut(groups));
+    let outs = codes
+        .chunks_exact_mut(F::BLOCK)
+        .zip(scales.chunks_exact_mut(groups))
+        .zip(minimums.chunks_exact_mut(groups));
     for ((codes, scales), minimums) in outs {
         match blocks.next() {
             Some(block) => F::unpack(isa, block, codes, &mut s, &mut m),
@@ -268,16 +309,23 @@ impl<F: Float> Kernel for Floating<'_, '_, F> {
             for from in (0..w.width).step_by(FLOAT_STRETCH) {
                 let stretch = from..(from + FLOAT_STRETCH).min(w.width);
                 let panel = pack_floats::<I, F>(isa, w, first, stretch.clone(), scratch);
-                let x = |r: usize| self.0.x.get(r * w.width..).and_then(|x| x.get(stretch.clone())).unwrap_or(&[]);
+                let x = |r: usize| {
+                    self.0.x.get(r * w.width..).and_then(|x| x.get(stretch.clone())).unwrap_or(&[])
+                };
                 let start = |r: usize, tile: &mut Tile<'_>| match (from, tile.row(r).get(lanes.clone())) {
                     (1.., Some(y)) => math::read(isa, y),
                     _ => isa.splat(0.0),
                 };
                 let mut r = rows.start;
                 while r + ROWS <= rows.end {
-                    let y = core::array::from_fn(|i| start(r + i, tile));
-                    let y = multiply_floats::<I, ROWS>(isa, panel, core::array::from_fn(|i| x(r + i)), y);
-                    y.into_iter().enumerate().for_each(|(i, y)| put(isa, tile, r + i, lanes.clone(), y));
+                    let (mut y, mut xs) = ([isa.splat(0.0); ROWS], [x(r); ROWS]);
+                    for i in 0..ROWS {
+                        (y[i], xs[i]) = (start(r + i, tile), x(r + i));
+                    }
+                    let y = multiply_floats::<I, ROWS>(isa, panel, xs, y);
+                    for (i, y) in y.into_iter().enumerate() {
+                        put(isa, tile, r + i, lanes.clone(), y);
+                    }
                     r += ROWS;
                 }
                 for r in r..rows.end {
@@ -298,11 +346,14 @@ fn multiply_floats<I: Isa, const T: usize>(
     mut y: [I::F; T],
 ) -> [I::F; T] {
     let n = x.iter().fold(panel.len(), |n, x| n.min(x.len()));
-    let x = x.map(|x| &x[..n]);
+    let mut rows = [&x[0][..0]; T];
+    for t in 0..T {
+        rows[t] = &x[t][..n];
+    }
     for (k, w) in panel[..n].iter().enumerate() {
         let w = isa.load(w);
         for t in 0..T {
-            y[t] = isa.fma(w, isa.splat(x[t][k]), y[t]);
+            y[t] = isa.fma(w, isa.splat(rows[t][k]), y[t]);
         }
     }
     y
@@ -318,24 +369,17 @@ fn pack_floats<'s, I: Isa, F: Float>(
     scratch: &'s mut [f32],
 ) -> &'s [Lane] {
     let width = stretch.len();
-    let Some((flat, rest)) = scratch.split_at_mut_checked(LANES * width) else { return &[] };
+    let Some((flat, rest)) = scratch.split_at_mut_checked(LANES * FLOAT_STRETCH) else { return &[] };
     let Some(panel) = rest.get_mut(..LANES * width) else { return &[] };
-    for (lane, flat) in flat.chunks_exact_mut(width).enumerate() {
-        let row = w.row(first + lane);
-        match row.get(stretch.start * F::BYTES..stretch.end * F::BYTES) {
-            Some(bytes) => F::decode(isa, bytes, flat),
+    let Some(flat) = flat.as_chunks_mut::<FLOAT_STRETCH>().0.first_chunk_mut::<LANES>() else { return &[] };
+    for (lane, flat) in flat.iter_mut().enumerate() {
+        match w.row(first + lane).get(stretch.start * F::BYTES..stretch.end * F::BYTES) {
+            Some(bytes) => F::decode(isa, bytes, &mut flat[..width]),
             None => flat.fill(0.0),
         }
     }
-    let flat = bytemuck::cast_slice::<f32, u32>(flat);
     let words = bytemuck::cast_slice_mut::<f32, u32>(panel).as_chunks_mut::<LANES>().0;
-    for (c, to) in words.chunks_mut(LANES).enumerate() {
-        let row = |lane: usize| &flat[lane * width + c * LANES..];
-        match to.as_chunks_mut::<LANES>().0 {
-            [to] => isa.transpose(core::array::from_fn(|l| row(l).first_chunk().unwrap_or(&[0; LANES])), to),
-            _ => to.iter_mut().enumerate().for_each(|(j, to)| *to = core::array::from_fn(|l| row(l)[j])),
-        }
-    }
+    turn::<I, FLOAT_STRETCH>(isa, bytemuck::cast_ref(flat), words);
     panel.as_chunks().0
 }
 

@@ -165,7 +165,8 @@ impl Kernel for Values<'_> {
         for r in tile.rows() {
             let memory = tile.row(r);
             for (position, x) in self.0.of(r) {
-                let Some(to) = memory.get_mut(position * layout.value()..(position + 1) * layout.value()) else {
+                let Some(to) = memory.get_mut(position * layout.value()..(position + 1) * layout.value())
+                else {
                     continue;
                 };
                 match layout.stored {
@@ -193,9 +194,16 @@ impl Kernel for Values<'_> {
 
 /// Scores of sixteen keys with `T` queries: Σ_e q[e] · k[e], element by element.
 #[inline(always)]
-pub(crate) fn scores<I: Isa, const T: usize>(isa: I, layout: &Layout, block: &[f32], q: [&[f32]; T]) -> [I::F; T] {
+pub(crate) fn scores<I: Isa, const T: usize>(
+    isa: I,
+    layout: &Layout,
+    block: &[f32],
+    q: [&[f32]; T],
+) -> [I::F; T] {
     let d = layout.head_dim;
-    let q = q.map(|q| &q[..d.min(q.len())]);
+    if q.iter().any(|q| q.len() != d) {
+        return [isa.splat(0.0); T];
+    }
     let mut s = [isa.splat(0.0); T];
     match layout.stored {
         Stored::F32 => {

@@ -64,7 +64,9 @@ impl Kernel for Quantize<'_> {
             let sums = bytemuck::cast_slice_mut::<f32, [i16; 2]>(sums);
             for (((x, codes), scale), sums) in x.as_chunks().0.iter().zip(codes).zip(scales).zip(sums) {
                 *scale = group(isa, x, codes);
-                *sums = [0, LANES].map(|half| codes[half..half + LANES].iter().map(|c| i16::from(*c)).sum());
+                let (low, high) = codes.split_at(LANES);
+                let sum = |codes: &[i8]| codes.iter().map(|c| i16::from(*c)).sum();
+                *sums = [sum(low), sum(high)];
             }
         }
     }
@@ -74,15 +76,16 @@ impl Kernel for Quantize<'_> {
 #[inline(always)]
 pub(crate) fn group<I: Isa>(isa: I, x: &[f32; GROUP], codes: &mut [i8; GROUP]) -> f32 {
     let zero = isa.splat(0.0);
-    let [a, b] = [0, LANES].map(|half| math::read(isa, &x[half..half + LANES]));
-    let [ma, mb] = [a, b].map(|v| isa.max(v, isa.sub(zero, v)));
+    let (a, b) = (math::read(isa, &x[..LANES]), math::read(isa, &x[LANES..]));
+    let (ma, mb) = (isa.max(a, isa.sub(zero, a)), isa.max(b, isa.sub(zero, b)));
     let mut lanes = [0.0; LANES];
     isa.store(isa.max(ma, mb), &mut lanes);
     let largest = lanes.iter().fold(0.0, |m, v| if *v > m { *v } else { m });
     let inverse = isa.splat(if largest > 0.0 { 127.0 / largest } else { 0.0 });
     let (low, high) = codes.split_at_mut(LANES);
     for (v, codes) in [a, b].into_iter().zip([low, high]) {
-        let code = math::round(isa, isa.max(isa.min(isa.mul(v, inverse), isa.splat(127.0)), isa.splat(-127.0)));
+        let code =
+            math::round(isa, isa.max(isa.min(isa.mul(v, inverse), isa.splat(127.0)), isa.splat(-127.0)));
         if let Some(codes) = codes.first_chunk_mut() {
             isa.store_codes(code, codes);
         }

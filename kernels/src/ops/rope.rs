@@ -82,7 +82,9 @@ impl Kernel for Rope<'_> {
         let half = self.dim / 2;
         for r in tile.rows() {
             let x = self.x.get(r * self.width..(r + 1) * self.width).unwrap_or(&[]);
-            let Some((cos, sin)) = self.angles.get(r * self.dim..(r + 1) * self.dim).map(|a| a.split_at(half)) else {
+            let Some((cos, sin)) =
+                self.angles.get(r * self.dim..(r + 1) * self.dim).map(|a| a.split_at(half))
+            else {
                 continue;
             };
             for (y, x) in tile.row(r).chunks_exact_mut(self.head_dim).zip(x.chunks_exact(self.head_dim)) {

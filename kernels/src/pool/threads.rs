@@ -132,7 +132,8 @@ impl Shared {
         while let Some(generation) = self.next(served) {
             served = generation;
             let open = generation << 32 | OPEN;
-            let entered = self.gate.fetch_update(AcqRel, Relaxed, |gate| (gate & !INSIDE == open).then_some(gate + 1));
+            let entered =
+                self.gate.fetch_update(AcqRel, Relaxed, |gate| (gate & !INSIDE == open).then_some(gate + 1));
             if entered.is_err() {
                 continue;
             }

@@ -1,0 +1,38 @@
+//! `array::map` and `array::from_fn` as loops that are always inlined.
+//!
+//! The standard ones may be left as calls by a compiler; the callee is then compiled without the instruction set whose
+//! kernel it is called from, which costs more than the work itself.
+
+/// `f` of every element.
+#[inline(always)]
+pub(crate) fn map<A: Copy, B: Copy + Default, const N: usize>(a: [A; N], f: impl Fn(A) -> B) -> [B; N] {
+    let mut out = [B::default(); N];
+    for (out, a) in out.iter_mut().zip(&a) {
+        *out = f(*a);
+    }
+    out
+}
+
+/// `f` of every index.
+#[inline(always)]
+pub(crate) fn tabulate<B: Copy + Default, const N: usize>(f: impl Fn(usize) -> B) -> [B; N] {
+    let mut out = [B::default(); N];
+    for (i, out) in out.iter_mut().enumerate() {
+        *out = f(i);
+    }
+    out
+}
+
+/// `f` of two arrays, element by element; by value, so that a compiler need not fear that the result overlaps them.
+#[inline(always)]
+pub(crate) fn combine<A: Copy, B: Copy, C: Copy + Default, const N: usize>(
+    a: [A; N],
+    b: [B; N],
+    f: impl Fn(A, B) -> C,
+) -> [C; N] {
+    let mut out = [C::default(); N];
+    for ((out, a), b) in out.iter_mut().zip(&a).zip(&b) {
+        *out = f(*a, *b);
+    }
+    out
+}
