@@ -3,6 +3,7 @@
 
 use ocelli_gguf::{Gguf, Shards};
 use ocelli_kernels::cpu::ISAS;
+use ocelli_kernels::ops::Kernels;
 use ocelli_kernels::ops::embed::Cell;
 use ocelli_kernels::ops::memory::{Layout, Stored};
 use ocelli_kernels::pool::{Never, Pool};
@@ -117,12 +118,7 @@ fn check(case: &Case, stage: &str, found: &[f32], expected: &[f32]) {
 }
 
 /// Runs a case whole, in calls of at most `chunk` cells, with another tower than its own if given.
-fn run(
-    name: &str,
-    kernels: &'static dyn ocelli_kernels::ops::Kernels,
-    chunk: usize,
-    tower: Option<&str>,
-) -> Vec<u32> {
+fn run(name: &str, kernels: &'static dyn Kernels, chunk: usize, tower: Option<&str>) -> Vec<u32> {
     let case = Case::read(name);
     let text = std::fs::read(folder().join(&case.keys["model"][0])).unwrap();
     let vision =
@@ -247,5 +243,63 @@ fn every_layout_of_the_clip_tower_gives_the_same() {
     let kernels = (ISAS[ISAS.len() - 1].detect)().unwrap();
     for tower in ["mmproj-llava-modern.gguf", "mmproj-llava-feature.gguf"] {
         run("llava-first", kernels, 64, Some(tower));
+    }
+}
+
+/// Logits of every position of a text, read cell by cell.
+fn all_logits(name: &str, kernels: &'static dyn Kernels, threads: usize, stored: Stored) -> (Vec<f32>, Case) {
+    let case = Case::read(name);
+    let text = std::fs::read(folder().join(&case.keys["model"][0])).unwrap();
+    let pool = Pool::new(threads);
+    let bench = Bench { machine: Machine { kernels, pool: &pool }, files: vec![&text] };
+    let shards = Shards::new([Gguf::parse(&text).unwrap()]).unwrap();
+    let model = decoder(&Source::new(&shards, 0)).unwrap();
+    let cells: Vec<Cell> = case.numbers("ids").into_iter().map(Cell::Token).collect();
+    let (one, many) = (model.decode(1).unwrap(), model.decode(cells.len()).unwrap());
+    let (layers, heads) = one.cached();
+    let heads = heads.unwrap();
+    let layout = Layout { stored, heads: heads.kv, head_dim: heads.dim, capacity: cells.len() };
+    let mut memory = vec![f32::NAN; layers * Cache::cells(&layout)];
+    let mut logits = Vec::new();
+    for past in 0..cells.len() {
+        let call = Call { units: 1, cells: &cells[past..=past], past, ..Call::default() };
+        logits.extend(bench.run(&one, Some(Cache { layout, memory: &mut memory }), call).0);
+    }
+    // The whole prompt in one call ends with the same bytes.
+    let call = Call { units: cells.len(), cells: &cells, ..Call::default() };
+    let last = bench.run(&many, Some(Cache { layout, memory: &mut memory }), call).0;
+    let width = model.vocabulary();
+    assert!(
+        last.iter().zip(&logits[logits.len() - width..]).all(|(a, b)| a.to_bits() == b.to_bits()),
+        "{name}"
+    );
+    (logits, case)
+}
+
+#[test]
+fn every_format_is_as_near_to_its_weights_as_llama_cpp_is_and_the_same_on_every_machine() {
+    for name in ["every-format-llama", "every-format-qwen2"] {
+        let machines: Vec<_> = ISAS.iter().filter_map(|entry| (entry.detect)()).collect();
+        for (stored, peer) in [(Stored::F32, 0), (Stored::F16, 1), (Stored::Q8_0, 1)] {
+            let (logits, case) = all_logits(name, machines[0], 1, stored);
+            let exact = &case.arrays["logits"].0;
+            let error = relative(&logits, exact);
+            let dot = |a: &[f32], b: &[f32]| {
+                a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>()
+            };
+            let cosine = dot(&logits, exact) / (dot(&logits, &logits) * dot(exact, exact)).sqrt();
+            let peer: f64 = case.numbers::<f64>("peer_rms")[peer];
+            println!(
+                "{name} {stored:?}: relative RMS {error:.2e} (llama.cpp {peer:.2e}), cosine {cosine:.5}"
+            );
+            assert!(error <= peer && cosine >= 0.998);
+            for machine in &machines {
+                for threads in [1, 3] {
+                    let (again, _) = all_logits(name, *machine, threads, stored);
+                    let same = again.iter().zip(&logits).all(|(a, b)| a.to_bits() == b.to_bits());
+                    assert!(same, "{name} {stored:?} on {} with {threads} threads", machine.name());
+                }
+            }
+        }
     }
 }
