@@ -3,6 +3,9 @@
 //!
 //! A priority queue holds the merges that were possible when a pair came to be; one whose pair has changed since is
 //! skipped. n symbols make at most 3n entries, so a word of a megabyte is n log n work.
+//!
+//! Where the reference brings a text to normal form C, its tables are of an older Unicode: combining marks encoded
+//! since then are ordered by their class here and left where they are there (5 of 6377 random texts).
 
 use alloc::borrow::Cow;
 use alloc::collections::BinaryHeap;
