@@ -1,6 +1,7 @@
 """Held-out scenes for any engine, their scoring, and the float weights' own answers.
 
     python eval.py make DIR --count 200 --seed 77     PNGs and questions.json
+    python eval.py sample sample                      the small folder kept here
     python eval.py answer RUN/last.pt DIR answers.json --tokenizer RUN/tokenizer.json
     python eval.py score DIR/questions.json answers.json
 
@@ -24,14 +25,15 @@ import questions
 import scenes
 
 SEEDS = 2_000_000_000  # training uses seed * 50e6 + n
+PANEL = 3_000_000_072
 
 
-def make(folder, count, seed, per_image):
+def make(folder, count, seed, per_image, clean, work):
     os.makedirs(folder, exist_ok=True)
     held, rows = scenes.digits_split(True), []
     for i in range(count):
         number = SEEDS + seed * 100_000 + i
-        image, facts, _ = scenes.render(number, held)
+        image, facts, _ = scenes.render(number, held, clean=clean, work=work)
         name = f"{i:04}.png"
         image.save(os.path.join(folder, name), optimize=True)
         rng = random.Random(number)
@@ -42,6 +44,19 @@ def make(folder, count, seed, per_image):
                          **({"scale": scales[answer]} if task == "gauge" else {})})
     json.dump(rows, open(os.path.join(folder, "questions.json"), "w"), indent=0)
     print(len(rows), "questions about", count, "pictures")
+
+
+def sample(folder):
+    """The committed sample: five small scenes and one panel of 640x480 with every kind of question."""
+    make(folder, 5, 5, 6, True, scenes.WORK)
+    path = os.path.join(folder, "questions.json")
+    rows = json.load(open(path))
+    image, facts, _ = scenes.render(PANEL, scenes.digits_split(True), kinds=["display", "gauge", "lamps", "label"], cells=4, clean=True, work=640)
+    image.save(os.path.join(folder, "panel.png"), optimize=True)
+    scales = {f["value"]: f["scale"] for f in facts if f["kind"] == "gauge"}
+    for task, question, answer in questions.ask(facts, random.Random(PANEL)):
+        rows.append({"image": "panel.png", "task": task, "question": question, "answer": answer, **({"scale": scales[answer]} if task == "gauge" else {})})
+    json.dump(rows, open(path, "w"), indent=0)
 
 
 def numbers(text):
@@ -124,6 +139,9 @@ def main():
     m.add_argument("--count", type=int, default=200)
     m.add_argument("--seed", type=int, default=77)
     m.add_argument("--per-image", type=int, default=8)
+    m.add_argument("--clean", action="store_const", const=True, help="no perspective, blur, light or noise: small files")
+    m.add_argument("--work", type=int, default=scenes.WORK, help="longest edge of the pictures")
+    sub.add_parser("sample").add_argument("folder")
     t = sub.add_parser("answer")
     for name in ("checkpoint", "folder", "out"):
         t.add_argument(name)
@@ -134,7 +152,9 @@ def main():
     s.add_argument("answers")
     a = p.parse_args()
     if a.what == "make":
-        make(a.folder, a.count, a.seed, a.per_image)
+        make(a.folder, a.count, a.seed, a.per_image, a.clean, a.work)
+    elif a.what == "sample":
+        sample(a.folder)
     elif a.what == "answer":
         answer_folder(a.checkpoint, a.folder, a.out, a.tokenizer, a.two)
     else:
