@@ -80,7 +80,10 @@ impl Kernel for Attention<'_> {
             };
             let mut i = 0;
             while i + QUERIES <= queries {
-                let together: [Query; QUERIES] = core::array::from_fn(|t| query(i + t));
+                let mut together = [query(i); QUERIES];
+                for (t, q) in together.iter_mut().enumerate() {
+                    *q = query(i + t);
+                }
                 self.attend(isa, kv_head, together, keys, values, tile, scratch);
                 i += QUERIES;
             }
@@ -107,49 +110,40 @@ impl Attention<'_> {
         let width = layout.heads * self.groups * d;
         let most = queries.iter().fold(0, |n, q| n.max(q.count)).next_multiple_of(LANES);
         let Some(scores) = scratch.get_mut(..T * most) else { return };
-        let q = queries.map(|q| {
-            let from = q.row * width + (kv_head * self.groups + q.head) * d;
-            self.q.get(from..from + d).unwrap_or(&[])
-        });
-        if q.iter().any(|q| q.len() != d) {
-            return;
+        let mut q = [&self.q[..0]; T];
+        for t in 0..T {
+            let from = queries[t].row * width + (kv_head * self.groups + queries[t].head) * d;
+            q[t] = self.q.get(from..from + d).unwrap_or(&[]);
         }
         for (b, block) in keys.chunks_exact(layout.key_block()).take(most / LANES).enumerate() {
-            let s = memory::scores(isa, layout, block, q);
-            for (t, s) in s.into_iter().enumerate() {
-                math::write(
-                    isa,
-                    isa.mul(s, isa.splat(self.scale)),
-                    &mut scores[t * most + b * LANES..][..LANES],
-                );
+            let s = memory::scores(isa, layout, block, &q);
+            for t in 0..T {
+                let s = isa.mul(s[t], isa.splat(self.scale));
+                math::write(isa, s, &mut scores[t * most + b * LANES..][..LANES]);
             }
         }
-        let mut scale = [0.0; T];
-        for (t, query) in queries.iter().enumerate() {
-            let p = &mut scores[t * most..][..query.count.next_multiple_of(LANES)];
-            p[query.count..].fill(f32::NEG_INFINITY);
+        let (mut scale, mut shared) = ([0.0; T], usize::MAX);
+        for t in 0..T {
+            let count = queries[t].count;
+            let p = &mut scores[t * most..][..count.next_multiple_of(LANES)];
+            p[count..].fill(f32::NEG_INFINITY);
             scale[t] = 1.0 / softmax(isa, p);
+            shared = shared.min(count);
         }
-        let shared = queries.iter().fold(usize::MAX, |n, q| n.min(q.count));
+        let mut p = [&scores[..0]; T];
+        for t in 0..T {
+            p[t] = &scores[t * most..][..most];
+        }
         for first in (0..d).step_by(LANES) {
             let mut y = [isa.splat(0.0); T];
-            for (k, v) in values.chunks_exact(layout.value()).take(shared).enumerate() {
-                let (v, v_scale) = memory::value(isa, layout, v, first);
-                for t in 0..T {
-                    y[t] = isa.fma(isa.splat(scores[t * most + k] * v_scale), v, y[t]);
-                }
-            }
-            for (t, query) in queries.iter().enumerate() {
-                let rest = values.chunks_exact(layout.value()).enumerate().take(query.count).skip(shared);
-                for (k, v) in rest {
-                    let (v, v_scale) = memory::value(isa, layout, v, first);
-                    y[t] = isa.fma(isa.splat(scores[t * most + k] * v_scale), v, y[t]);
-                }
-                let to = tile
-                    .row(query.row)
-                    .get_mut(query.head * d + first..query.head * d + (first + LANES).min(d));
-                if let Some(to) = to {
-                    math::write(isa, isa.mul(y[t], isa.splat(scale[t])), to);
+            memory::weigh(isa, layout, values, 0..shared, &p, first, &mut y);
+            for t in 0..T {
+                // Rows further down see keys that the others do not.
+                let mut own = [y[t]];
+                memory::weigh(isa, layout, values, shared..queries[t].count, &[p[t]], first, &mut own);
+                let Query { row, head, .. } = queries[t];
+                if let Some(to) = tile.row(row).get_mut(head * d + first..head * d + (first + LANES).min(d)) {
+                    math::write(isa, isa.mul(own[0], isa.splat(scale[t])), to);
                 }
             }
         }

@@ -198,29 +198,23 @@ pub(crate) fn scores<I: Isa, const T: usize>(
     isa: I,
     layout: &Layout,
     block: &[f32],
-    q: [&[f32]; T],
+    q: &[&[f32]; T],
 ) -> [I::F; T] {
     let d = layout.head_dim;
-    if q.iter().any(|q| q.len() != d) {
-        return [isa.splat(0.0); T];
-    }
     let mut s = [isa.splat(0.0); T];
+    if q.iter().any(|q| q.len() != d) {
+        return s;
+    }
     match layout.stored {
         Stored::F32 => {
             for (e, k) in block.as_chunks::<LANES>().0.iter().enumerate().take(d) {
-                let k = isa.load(k);
-                for t in 0..T {
-                    s[t] = isa.fma(isa.splat(q[t][e]), k, s[t]);
-                }
+                multiply(isa, isa.load(k), q, e, &mut s);
             }
         }
         Stored::F16 => {
             let block = bytemuck::cast_slice::<f32, u16>(block).as_chunks::<LANES>().0;
             for (e, k) in block.iter().enumerate().take(d) {
-                let k = isa.load_half(k);
-                for t in 0..T {
-                    s[t] = isa.fma(isa.splat(q[t][e]), k, s[t]);
-                }
+                multiply(isa, isa.load_half(k), q, e, &mut s);
             }
         }
         Stored::Q8_0 => {
@@ -229,10 +223,7 @@ pub(crate) fn scores<I: Isa, const T: usize>(
             for (g, (codes, scale)) in codes.iter().zip(scales.as_chunks::<LANES>().0).enumerate() {
                 let mut part = [isa.splat(0.0); T];
                 for (e, k) in codes.iter().enumerate() {
-                    let k = isa.load_codes(k);
-                    for t in 0..T {
-                        part[t] = isa.fma(isa.splat(q[t][g * GROUP + e]), k, part[t]);
-                    }
+                    multiply(isa, isa.load_codes(k), q, g * GROUP + e, &mut part);
                 }
                 let scale = isa.load(scale);
                 for t in 0..T {
@@ -244,25 +235,56 @@ pub(crate) fn scores<I: Isa, const T: usize>(
     s
 }
 
-/// Sixteen elements of a value, from `first` on (zero beyond its end), and the scale they carry.
+/// `y[t] += x[t][i] · v`.
 #[inline(always)]
-pub(crate) fn value<I: Isa>(isa: I, layout: &Layout, value: &[f32], first: usize) -> (I::F, f32) {
+fn multiply<I: Isa, const T: usize>(isa: I, v: I::F, x: &[&[f32]; T], i: usize, y: &mut [I::F; T]) {
+    for t in 0..T {
+        y[t] = isa.fma(isa.splat(x[t][i]), v, y[t]);
+    }
+}
+
+/// Adds values `from` and following, sixteen elements from `first` on, weighted: `y[t] += Σ_k p[t][k] · v[k]`, key by key.
+#[inline(always)]
+pub(crate) fn weigh<I: Isa, const T: usize>(
+    isa: I,
+    layout: &Layout,
+    values: &[f32],
+    keys: core::ops::Range<usize>,
+    p: &[&[f32]; T],
+    first: usize,
+    y: &mut [I::F; T],
+) {
+    let values = values.chunks_exact(layout.value()).enumerate().take(keys.end).skip(keys.start);
+    if p.iter().any(|p| p.len() < keys.end) {
+        return;
+    }
     match layout.stored {
-        Stored::F32 => (math::read(isa, value.get(first..).unwrap_or(&[])), 1.0),
+        Stored::F32 => {
+            for (k, v) in values {
+                multiply(isa, math::read(isa, v.get(first..).unwrap_or(&[])), p, k, y);
+            }
+        }
         Stored::F16 => {
-            let halves = bytemuck::cast_slice::<f32, u16>(value).get(first..).unwrap_or(&[]);
-            let mut padded = [0; LANES];
-            let halves = halves.first_chunk().unwrap_or_else(|| {
-                padded[..halves.len()].copy_from_slice(halves);
-                &padded
-            });
-            (isa.load_half(halves), 1.0)
+            for (k, v) in values {
+                let halves = bytemuck::cast_slice::<f32, u16>(v).get(first..).unwrap_or(&[]);
+                let mut padded = [0; LANES];
+                let halves = halves.first_chunk().unwrap_or_else(|| {
+                    padded[..halves.len()].copy_from_slice(halves);
+                    &padded
+                });
+                multiply(isa, isa.load_half(halves), p, k, y);
+            }
         }
         Stored::Q8_0 => {
-            let (codes, scales) = value.split_at_checked(layout.head_dim / 4).unwrap_or_default();
-            let codes = bytemuck::cast_slice::<f32, i8>(codes).get(first..).and_then(|c| c.first_chunk());
-            let scale = scales.get(first / GROUP).copied().unwrap_or(0.0);
-            (isa.load_codes(codes.unwrap_or(&[0; LANES])), scale)
+            for (k, v) in values {
+                let (codes, scales) = v.split_at_checked(layout.head_dim / 4).unwrap_or_default();
+                let codes = bytemuck::cast_slice::<f32, i8>(codes).get(first..).and_then(|c| c.first_chunk());
+                let (codes, scale) =
+                    (codes.unwrap_or(&[0; LANES]), scales.get(first / GROUP).copied().unwrap_or(0.0));
+                for t in 0..T {
+                    y[t] = isa.fma(isa.splat(p[t][k] * scale), isa.load_codes(codes), y[t]);
+                }
+            }
         }
     }
 }
