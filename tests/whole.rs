@@ -8,8 +8,10 @@ use ocelli::image::{DecodeOptions, Image, decode};
 use ocelli::{Load, Mmproj, Model, Options, Preprocess, Segment, Stored};
 use std::path::{Path, PathBuf};
 
+/// The golden cases, or a folder of more of the same form.
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/models")
+    let more = std::env::var_os("OCELLI_GOLDEN_MODELS").map(PathBuf::from);
+    more.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/models"))
 }
 
 /// Lines of a case: key, value.
@@ -105,17 +107,18 @@ fn check(name: &str, options: &Options) {
     let mut options = options.clone();
     options.preprocess =
         case.one("preprocess").map(|way| if way == "crop" { Preprocess::Crop } else { Preprocess::Pad });
-    if matches!(case.one("longest_edge"), Some("32" | "48")) {
-        options.image_tokens = Some(4);
-    }
+    // The case's first resize may be smaller than the file's: then its tokens are fewer.
+    options.image_tokens = case.all("image").filter_map(|line| line.rsplit(' ').next()?.parse().ok()).max();
     let parts = parts(&case, &model);
     let segments: Vec<Segment<'_>> = parts.iter().map(|part| part.segment(&images)).collect();
     let mut session = model.session(&options).unwrap();
     let reading = session.read(&segments, &mut |_| ()).unwrap();
 
     let ids: Vec<u32> = case.numbers("ids");
-    let image_token = if case.one("model") == Some("vicuna.gguf") { 350 } else { 293 };
-    let found: Vec<u32> = session.positions().map(|id| id.unwrap_or(image_token)).collect();
+    assert_eq!(ids.len(), reading.prompt_tokens, "{name}: positions");
+    // An image's rows stand where the reference has image tokens: whatever those are.
+    let found: Vec<u32> = session.positions().zip(&ids).map(|(found, id)| found.unwrap_or(*id)).collect();
+    assert_eq!(ids.len() - reading.image_tokens, session.positions().flatten().count(), "{name}: image rows");
     assert_eq!(found, ids, "{name}: token ids");
     let expected: Vec<Vec<u32>> =
         case.all("image").map(|line| line.split(' ').skip(1).map(|n| n.parse().unwrap()).collect()).collect();
@@ -136,7 +139,7 @@ fn cases() -> Vec<String> {
     let names = std::fs::read_dir(folder()).unwrap().map(|f| f.unwrap().path());
     let texts = names.filter(|p| p.extension().is_some_and(|e| e == "txt"));
     let stems = texts.map(|p| p.file_stem().unwrap().to_str().unwrap().to_string());
-    let mut found: Vec<String> = stems.filter(|n| !n.starts_with("every-format")).collect();
+    let mut found: Vec<String> = stems.filter(|n| !n.starts_with("every-format") && !n.contains('@')).collect();
     found.sort();
     found
 }
@@ -144,7 +147,7 @@ fn cases() -> Vec<String> {
 #[test]
 fn greedy_tokens_are_the_references() {
     let names = cases();
-    assert!(names.len() >= 18);
+    assert!(!names.is_empty());
     for name in names {
         for (threads, batch) in [(1, 256), (3, 5)] {
             let mut options = Options::default();
