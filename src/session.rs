@@ -314,7 +314,7 @@ impl<'m> Session<'m> {
         let result = vision.tape.run(machine, weights, &mut memory, call, &self.stopper, None);
         let out = result.map_err(|error| why(&self.stopper, error))?;
         let first = view as usize * out.len();
-        let planned = rows.len() * size_of::<f32>();
+        let planned = size_of_val(rows);
         let room = rows.get_mut(first..first + out.len());
         room.ok_or(Error::ImageMemory { needed: (first + out.len()) * 4, planned })?.copy_from_slice(out);
         Ok(())

@@ -68,6 +68,7 @@ impl Llava {
 }
 
 impl Encoder for Llava {
+    #[allow(clippy::misnamed_getters, reason = "as wide as the last map is high")]
     fn width(&self) -> usize {
         self.second.w.height
     }

@@ -70,6 +70,7 @@ impl SmolVlm {
 }
 
 impl Encoder for SmolVlm {
+    #[allow(clippy::misnamed_getters, reason = "as wide as the last map is high")]
     fn width(&self) -> usize {
         self.connector.w.height
     }

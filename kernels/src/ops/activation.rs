@@ -44,7 +44,7 @@ impl Activation {
             Activation::GeluTanh => {
                 // 2·√(2/π) · x · (1 + 0.044715 x²)
                 let poly = isa.fma(isa.mul(x, x), isa.splat(0.044_715), isa.splat(1.0));
-                let u = isa.mul(isa.mul(x, isa.splat(1.595_769_1)), poly);
+                let u = isa.mul(isa.mul(x, isa.splat(1.595_769_2)), poly);
                 isa.mul(x, math::sigmoid(isa, u))
             }
             Activation::GeluQuick => isa.mul(x, math::sigmoid(isa, isa.mul(x, isa.splat(1.702)))),

@@ -170,9 +170,10 @@ fn multiply<I: Isa, F: Quantized, const T: usize>(
                 sums[t] = i32::from(part) + if parts == 1 { i32::from(high) } else { 0 };
                 i[t] = isa.splat_int(-bias * sums[t]);
             }
-            for c in part * 8 / parts..(part + 1) * 8 / parts {
+            let chunks = part * 8 / parts..(part + 1) * 8 / parts;
+            for (c, codes) in codes[g].iter().enumerate().take(chunks.end).skip(chunks.start) {
                 for t in 0..T {
-                    i[t] = dot::<I, F>(isa, i[t], &codes[g][c], &rows[t].0[g][c]);
+                    i[t] = dot::<I, F>(isa, i[t], codes, &rows[t].0[g][c]);
                 }
             }
             let scale = isa.load(&scales[g * parts + part]);
