@@ -1,4 +1,47 @@
 //! Ocelli: quantized vision-language models on small machines. GGUF files in, text out, on the CPU.
+//!
+//! A [`Model`] is the files of a language model and, where there is one, its vision tower. A [`Session`] is a model at
+//! work: [`Model::plan`] says to the byte what it will take, making it allocates that much once, and between the first
+//! and the last token of an answer nothing is allocated. What it reads are [`Segment`]s: text and images in any order.
+//!
+//! ```
+//! use ocelli::answer::AnswerOptions;
+//! use ocelli::conversation::{Content, Message, Template};
+//! use ocelli::image::{DecodeOptions, decode};
+//! use ocelli::{Load, Mmproj, Model, Options, Segment};
+//! use std::path::Path;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # std::env::set_current_dir(env!("CARGO_MANIFEST_DIR"))?;
+//! let folder = Path::new("tests/golden/models");
+//! let tower = folder.join("mmproj-smolvlm-x2.gguf");
+//! let model = Model::open(&folder.join("smolvlm.gguf"), Mmproj::File(&tower), Load::Map)?;
+//! let mut session = model.session(&Options::default())?;
+//!
+//! // A question about a picture, as the model's own chat template writes it.
+//! let images = [decode(&std::fs::read(folder.join("photo.png"))?, &DecodeOptions::default())?];
+//! let question = Content::Text("What is the number?".into());
+//! let message = Message { role: "user".into(), content: vec![Content::Image(0), question] };
+//! let parts = Template::of(&model)?.render(&[message])?;
+//! let segments: Vec<Segment<'_>> = parts.iter().map(|part| part.segment(&images)).collect();
+//! session.read(&segments, &mut |_progress| ())?;
+//!
+//! // The answer, piece by piece. Another thread could stop it with `session.stopper().clone().stop()`.
+//! let mut options = AnswerOptions::default();
+//! options.max_tokens = 12;
+//! let mut answer = session.answer(&options)?;
+//! while let Some(text) = answer.next()? {
+//!     print!("{text}");
+//! }
+//! assert_eq!(answer.finish().ids, [64, 101, 26, 124, 230, 124, 52, 70, 230, 63, 218, 148]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The tokens of that (random) model are the same on every machine, for every instruction set and number of threads.
+//!
+//! Without the feature `std` the crate needs an allocator only: models come from memory ([`Model::from_bytes`]), images
+//! as pixels ([`Photo`]), and there are no chat templates.
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
@@ -17,6 +60,8 @@ mod interrupt;
 mod model;
 mod options;
 mod plan;
+#[cfg(feature = "pocket")]
+pub mod pocket;
 mod prompt;
 pub mod sampler;
 mod session;
