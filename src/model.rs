@@ -65,6 +65,7 @@ pub struct Model<'a> {
     encoder: Option<Box<dyn Encoder>>,
     tokenizer: Tokenizer,
     /// `clip.projector_type`, by which a built-in template is chosen.
+    #[cfg_attr(not(feature = "std"), allow(dead_code, reason = "there are no templates without std"))]
     projector: Option<String>,
     name: Option<String>,
 }

@@ -140,9 +140,12 @@ pub fn decoder(source: &Source<'_>) -> Result<Box<dyn Decoder>, Error> {
 /// # Errors
 /// The projector is not one of [`ENCODERS`], or the file does not hold what it says.
 pub fn encoder(source: &Source<'_>) -> Result<Box<dyn Encoder>, Error> {
-    let name = match source.file().optional("clip.vision.projector_type")? {
-        Some(name) => name,
-        None => source.file().require::<&str>("clip.projector_type")?,
+    let file = source.file();
+    let name = match (file.optional("clip.vision.projector_type")?, file.optional("clip.projector_type")?) {
+        (Some(name), _) | (None, Some(name)) => name,
+        // The first LLaVA files were written before there was another projector.
+        (None, None) if file.optional("clip.has_llava_projector")? == Some(true) => "mlp",
+        (None, None) => file.require::<&str>("clip.projector_type")?,
     };
     let unknown = || Error::Architecture {
         key: "clip.projector_type",
