@@ -82,10 +82,18 @@ struct ByFormat<'a, 'b, 'c, I>(I, &'a linear::Linear<'c>, &'a mut Tile<'b>, &'a 
 impl<I: Isa> Visitor for ByFormat<'_, '_, '_, I> {
     type Out = ();
     fn quantized<Q: Quantized>(self) {
-        self.0.enter(Entered(&linear::Integer::<Q>(self.1, core::marker::PhantomData), self.2, self.3));
+        self.0.enter(Entered(
+            &linear::Map::<linear::Integer<Q>>(self.1, core::marker::PhantomData),
+            self.2,
+            self.3,
+        ));
     }
     fn float<W: Float>(self) {
-        self.0.enter(Entered(&linear::Floating::<W>(self.1, core::marker::PhantomData), self.2, self.3));
+        self.0.enter(Entered(
+            &linear::Map::<linear::Floating<W>>(self.1, core::marker::PhantomData),
+            self.2,
+            self.3,
+        ));
     }
 }
 

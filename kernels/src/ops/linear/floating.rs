@@ -1,0 +1,73 @@
+//! Float weights times activations as they are.
+
+use super::{Kind, Lane, turn};
+use crate::cpu::{Isa, LANES};
+use crate::formats::Float;
+use crate::weight::Matrix;
+use core::marker::PhantomData;
+use core::ops::Range;
+
+/// Inputs that are unpacked at a time: fewer than of codes, as each takes four bytes.
+const STRETCH: usize = 256;
+
+/// Sixteen rows before they are turned, and the panel.
+pub(super) const SCRATCH: usize = 2 * LANES * STRETCH;
+
+/// Weights in a float format.
+pub(crate) struct Floating<F>(PhantomData<F>);
+
+impl<F: Float> Kind for Floating<F> {
+    const STRETCH: usize = STRETCH;
+    /// One `Lane` per input.
+    type Panel<'s> = &'s [Lane];
+    type Row<'x> = &'x [f32];
+
+    #[inline(always)]
+    fn pack<'s, I: Isa>(
+        isa: I,
+        w: &Matrix<'_>,
+        first: usize,
+        stretch: Range<usize>,
+        scratch: &'s mut [f32],
+    ) -> &'s [Lane] {
+        let width = stretch.len();
+        let Some((flat, rest)) = scratch.split_at_mut_checked(LANES * STRETCH) else { return &[] };
+        let Some(panel) = rest.get_mut(..LANES * width) else { return &[] };
+        let Some(flat) = flat.as_chunks_mut::<STRETCH>().0.first_chunk_mut::<LANES>() else { return &[] };
+        for (lane, flat) in flat.iter_mut().enumerate() {
+            match w.row(first + lane).get(stretch.start * F::BYTES..stretch.end * F::BYTES) {
+                Some(bytes) => F::decode(isa, bytes, &mut flat[..width]),
+                None => flat.fill(0.0),
+            }
+        }
+        let words = bytemuck::cast_slice_mut::<f32, u32>(panel).as_chunks_mut::<LANES>().0;
+        turn::<I, STRETCH>(isa, bytemuck::cast_ref(flat), words);
+        panel.as_chunks().0
+    }
+
+    #[inline(always)]
+    fn row(x: &[f32], width: usize, row: usize, stretch: Range<usize>) -> &[f32] {
+        x.get(row * width..).and_then(|x| x.get(stretch)).unwrap_or(&[])
+    }
+
+    #[inline(always)]
+    fn multiply<I: Isa, const T: usize>(
+        isa: I,
+        panel: &&[Lane],
+        x: [&[f32]; T],
+        mut y: [I::F; T],
+    ) -> [I::F; T] {
+        let n = x.iter().fold(panel.len(), |n, x| n.min(x.len()));
+        let mut rows = [&x[0][..0]; T];
+        for t in 0..T {
+            rows[t] = &x[t][..n];
+        }
+        for (k, w) in panel[..n].iter().enumerate() {
+            let w = isa.load(w);
+            for t in 0..T {
+                y[t] = isa.fma(w, isa.splat(rows[t][k]), y[t]);
+            }
+        }
+        y
+    }
+}

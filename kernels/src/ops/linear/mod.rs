@@ -1,0 +1,191 @@
+//! Linear maps: `y = W·x + b`, the work of every model.
+//!
+//! ```text
+//! y[r][o] = b[o] + Σ_k W[o][k] · x[r][k]            W: [height, width] in any format, x: [rows, width]
+//! ```
+//!
+//! # How
+//! Lanes are output columns: a **panel** is sixteen weight rows, transposed so that one load holds the same inputs of
+//! all sixteen. Panels are unpacked from the file's blocks into cache-sized scratch, a stretch of inputs at a time,
+//! and used for every activation row of the call, so the mapped file stays the only copy of the weights and each
+//! block is unpacked once per call. Activation rows go through in fours to share the panel's loads.
+//!
+//! Quantized weights (`integer.rs`) multiply the 8-bit codes of [`super::quantize`]. For each group of inputs
+//!
+//! ```text
+//! i = Σ code·x − OFFSET·Σ x                         exact, in 32-bit integers
+//! y = fma(f32(i), scale_w · scale_x, y)
+//! y = fma(minimum_w, scale_x · f32(Σ x), y)         formats with a minimum
+//! ```
+//!
+//! in ascending order. Float weights (`floating.rs`) take `y = fma(w, x, y)`, input by input. Where a call or a stretch
+//! is cut makes no difference: between stretches `y` rests in memory as the `f32` it is.
+
+use super::Kernel;
+use crate::array::tabulate;
+use crate::cpu::{Isa, LANES};
+use crate::math;
+use crate::ops::activation::Activation;
+use crate::tile::Tile;
+use crate::weight::Matrix;
+use core::marker::PhantomData;
+use core::ops::Range;
+
+mod floating;
+mod integer;
+
+pub(crate) use floating::Floating;
+pub(crate) use integer::Integer;
+
+/// Output columns of a tile: two panels.
+pub const COLUMNS: usize = 2 * LANES;
+
+/// Cells of scratch a thread needs.
+pub const SCRATCH: usize =
+    if integer::SCRATCH > floating::SCRATCH { integer::SCRATCH } else { floating::SCRATCH };
+
+/// Activation rows that share a load of the panel.
+const ROWS: usize = 4;
+
+/// One `f32` for each weight row of a panel.
+type Lane = [f32; LANES];
+
+/// A linear map with its operands.
+pub struct Linear<'a> {
+    /// Activations: `[rows, width]` as `f32` for float weights, else quantized rows.
+    pub x: &'a [f32],
+    /// `W`.
+    pub weight: Matrix<'a>,
+    /// `b`, one row of `height` values.
+    pub bias: Option<Matrix<'a>>,
+    /// Applied to `W·x + b`.
+    pub activation: Activation,
+}
+
+/// A kind of weights: how sixteen rows of them are unpacked, and multiplied by activations.
+pub(crate) trait Kind {
+    /// Inputs that are unpacked at a time.
+    const STRETCH: usize;
+    /// Sixteen weight rows, unpacked.
+    type Panel<'s>;
+    /// Part of an activation row.
+    type Row<'x>: Copy;
+
+    /// Unpacks a stretch of sixteen weight rows, the first of them `first`. Rows beyond the last count as zero.
+    fn pack<'s, I: Isa>(
+        isa: I,
+        w: &Matrix<'_>,
+        first: usize,
+        stretch: Range<usize>,
+        scratch: &'s mut [f32],
+    ) -> Self::Panel<'s>;
+
+    /// The part of an activation row that meets a stretch of inputs.
+    fn row(x: &[f32], width: usize, row: usize, stretch: Range<usize>) -> Self::Row<'_>;
+
+    /// `T` activation rows times one panel, added to `y`.
+    fn multiply<I: Isa, const T: usize>(
+        isa: I,
+        panel: &Self::Panel<'_>,
+        x: [Self::Row<'_>; T],
+        y: [I::F; T],
+    ) -> [I::F; T];
+}
+
+/// A linear map whose weights are of a kind.
+pub(crate) struct Map<'a, 'b, K>(pub(crate) &'b Linear<'a>, pub(crate) PhantomData<K>);
+
+impl<K: Kind> Kernel for Map<'_, '_, K> {
+    #[inline(always)]
+    fn tile<I: Isa>(&self, isa: I, tile: &mut Tile<'_>, scratch: &mut [f32]) {
+        let (w, columns) = (&self.0.weight, tile.columns());
+        for first in columns.clone().step_by(LANES) {
+            let lanes = first - columns.start..(first + LANES).min(columns.end) - columns.start;
+            for from in (0..w.width).step_by(K::STRETCH) {
+                let stretch = from..(from + K::STRETCH).min(w.width);
+                let panel = K::pack(isa, w, first, stretch.clone(), scratch);
+                let rows = tile.rows();
+                let mut row = rows.start;
+                while row + ROWS <= rows.end {
+                    self.rows::<I, ROWS>(isa, &panel, row, &stretch, &lanes, tile);
+                    row += ROWS;
+                }
+                for row in row..rows.end {
+                    self.rows::<I, 1>(isa, &panel, row, &stretch, &lanes, tile);
+                }
+            }
+        }
+        finish(isa, self.0, tile);
+    }
+}
+
+impl<K: Kind> Map<'_, '_, K> {
+    /// `T` rows from `first` on, over one stretch; earlier stretches have left their sums in the tile.
+    #[inline(always)]
+    fn rows<I: Isa, const T: usize>(
+        &self,
+        isa: I,
+        panel: &K::Panel<'_>,
+        first: usize,
+        stretch: &Range<usize>,
+        lanes: &Range<usize>,
+        tile: &mut Tile<'_>,
+    ) {
+        let row = |t: usize| K::row(self.0.x, self.0.weight.width, first + t, stretch.clone());
+        let (mut y, mut x) = ([isa.splat(0.0); T], [row(0); T]);
+        for t in 0..T {
+            x[t] = row(t);
+            if let (1.., Some(sum)) = (stretch.start, tile.row(first + t).get(lanes.clone())) {
+                y[t] = math::read(isa, sum);
+            }
+        }
+        let y = K::multiply(isa, panel, x, y);
+        for (t, y) in y.into_iter().enumerate() {
+            if let Some(to) = tile.row(first + t).get_mut(lanes.clone()) {
+                math::write(isa, y, to);
+            }
+        }
+    }
+}
+
+/// `to[j][i] = from[i][j]`, as many `j` as there is room for.
+#[inline(always)]
+fn turn<I: Isa, const W: usize>(isa: I, from: &[[u32; W]; LANES], to: &mut [[u32; LANES]]) {
+    for (c, to) in to.chunks_mut(LANES).enumerate() {
+        if let Some(to) = to.first_chunk_mut() {
+            let mut square = [&[0; LANES]; LANES];
+            for (square, from) in square.iter_mut().zip(from) {
+                if let Some(part) = from.as_chunks().0.get(c) {
+                    *square = part;
+                }
+            }
+            isa.transpose(square, to);
+        } else {
+            // A width that is no multiple of sixteen words ends in part of a square.
+            for (j, to) in to.iter_mut().enumerate() {
+                *to = tabulate(|lane| from[lane][c * LANES + j]);
+            }
+        }
+    }
+}
+
+/// Bias and activation, once all inputs are in.
+#[inline(always)]
+fn finish<I: Isa>(isa: I, op: &Linear<'_>, tile: &mut Tile<'_>) {
+    if op.bias.is_none() && op.activation == Activation::None {
+        return;
+    }
+    let columns = tile.columns();
+    let mut bias = [0.0; COLUMNS];
+    if let (Some(b), Some(bias)) = (&op.bias, bias.get_mut(..columns.len())) {
+        let from = b.format.row_bytes(columns.start).unwrap_or(0);
+        crate::formats::decode(isa, b.format, b.bytes.get(from..).unwrap_or(&[]), bias);
+    }
+    for r in tile.rows() {
+        for (y, b) in tile.row(r).chunks_mut(LANES).zip(bias.as_chunks::<LANES>().0) {
+            let v = math::read(isa, y);
+            let v = if op.bias.is_some() { isa.add(v, isa.load(b)) } else { v };
+            math::write(isa, op.activation.apply(isa, v), y);
+        }
+    }
+}
