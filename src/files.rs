@@ -64,7 +64,8 @@ fn open(path: &Path, load: Load) -> Result<TowerFiles<'static>, Error> {
     Ok(TowerFiles { name, parts })
 }
 
-fn bytes(path: &Path, load: Load) -> Result<Bytes<'static>, Error> {
+/// A file's bytes.
+pub(crate) fn bytes(path: &Path, load: Load) -> Result<Bytes<'static>, Error> {
     let at = |error| Error::Io { path: path.to_path_buf(), error };
     let mut file = File::open(path).map_err(at)?;
     let meta = file.metadata().map_err(at)?;
@@ -112,21 +113,10 @@ fn find_mmproj(model: &Path, width: Option<u32>) -> Result<Option<PathBuf>, Erro
     let mut candidates: Vec<PathBuf> = entries.flatten().map(|e| e.path()).filter(is_tower).collect();
     candidates.retain(|path| width.is_some() && output_width(path) == width);
     candidates.sort();
-    // Of several that fit, one whose name is the model's with `mmproj` in it is meant.
-    let stem = |path: &Path| path.file_stem().map(|s| s.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let related = |path: &PathBuf| {
-        let rest = stem(path).replace("mmproj", "");
-        let rest = rest.trim_matches(|c: char| !c.is_alphanumeric()).to_string();
-        !rest.is_empty() && stem(model).starts_with(&rest)
-    };
     match candidates.as_slice() {
         [] => Ok(None),
         [one] => Ok(Some(one.clone())),
         several => {
-            let mut named = several.iter().filter(|p| related(p));
-            if let (Some(one), None) = (named.next(), named.next()) {
-                return Ok(Some(one.clone()));
-            }
             let names: Vec<String> = several.iter().map(|p| p.display().to_string()).collect();
             let what = std::format!("several vision towers fit, name one: {}", names.join(", "));
             Err(Error::Path { path: model.to_path_buf(), what })

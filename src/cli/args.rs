@@ -1,9 +1,13 @@
 //! Arguments that several commands share.
 
+use super::Failure;
+use super::terminal::say;
 use crate::answer::{AnswerOptions, Sampling};
-use crate::{Error, ImageSizes, Load, Mmproj, Model, Options, Preprocess, Stored};
+use crate::{Error, ImageSizes, Load, Mmproj, Model, Options, Plan, Preprocess, Session, Stored};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use ocelli_kernels::cpu;
+use ocelli_kernels::ops::Kernels;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -80,6 +84,7 @@ fn bytes(text: &str) -> Result<u64, String> {
 impl ModelArgs {
     /// Opens the model.
     pub fn open(&self) -> anyhow::Result<Model<'static>> {
+        kernels()?;
         let load = if self.no_mmap { Load::Read } else { Load::Map };
         let mmproj = match &self.mmproj {
             Some(path) => Mmproj::File(path),
@@ -96,16 +101,31 @@ impl ModelArgs {
         Ok(model)
     }
 
-    /// How a session is made, for such images.
-    pub fn options(&self, images: ImageSizes) -> Options {
-        let isa = std::env::var("OCELLI_ISA").ok().filter(|name| !name.is_empty());
+    /// Plans a session for such images.
+    pub fn plan(&self, model: &Model<'_>, images: ImageSizes) -> Result<Plan, Error> {
+        let plan = model.plan(&self.options(images))?;
+        let (isa, threads, bill) = (plan.isa(), plan.threads(), plan.bill());
+        ::log::info!("{isa} kernels, {threads} threads, context {}, {bill} bytes", plan.context());
+        Ok(plan)
+    }
+
+    /// Makes a session for such images.
+    pub fn session<'m>(&self, model: &'m Model<'_>, images: ImageSizes) -> Result<Session<'m>, Error> {
+        let plan = self.plan(model, images)?;
+        if let Some(tokens) = plan.fitted() {
+            say(format_args!("images are cut down to {tokens} tokens to keep the memory limit"));
+        }
+        Session::new(model, plan)
+    }
+
+    fn options(&self, images: ImageSizes) -> Options {
         let mut options = Options {
             threads: self.threads,
             context: self.context,
             memory_limit: self.memory_limit,
             fit: self.fit,
             image_tokens: self.image_tokens,
-            isa,
+            isa: forced_isa(),
             images,
             ..Options::default()
         };
@@ -131,6 +151,18 @@ fn pocket() -> anyhow::Result<Model<'static>> {
 #[cfg(not(feature = "pocket"))]
 fn pocket() -> anyhow::Result<Model<'static>> {
     anyhow::bail!("this build has no model inside (feature `pocket`): name one with --model")
+}
+
+/// The instruction set that the environment asks for.
+fn forced_isa() -> Option<String> {
+    std::env::var("OCELLI_ISA").ok().filter(|name| !name.is_empty())
+}
+
+/// The kernels that will run a model here.
+pub fn kernels() -> anyhow::Result<&'static dyn Kernels> {
+    let isa = forced_isa();
+    let chosen = cpu::choose(isa.as_deref()).map_err(Error::Isa);
+    chosen.with_context(|| format!("OCELLI_ISA={}", isa.unwrap_or_default()))
 }
 
 /// How an answer is chosen and where it ends.
@@ -208,22 +240,19 @@ pub fn prompt(argument: Option<&str>) -> anyhow::Result<String> {
     }
 }
 
-/// Splits a prompt at its `<image>` marks: each text, and after all but the last an image. Without marks all images
-/// come first.
+/// Splits a prompt at its `<image>` marks. Each mark is the place of one image, in order; images without a mark come
+/// first.
 ///
 /// # Errors
-/// There are more marks than images, or fewer but some.
+/// There are more marks than images.
 pub fn place_images(prompt: &str, images: usize) -> Result<Vec<Place<'_>>, anyhow::Error> {
     let texts: Vec<&str> = prompt.split("<image>").collect();
     let marks = texts.len() - 1;
-    if marks == 0 {
-        let first = (0..images).map(Place::Image);
-        return Ok(first.chain((!prompt.is_empty()).then_some(Place::Text(prompt))).collect());
+    if marks > images {
+        let what = format!("the prompt has {marks} `<image>` and {images} images are given with --image");
+        return Err(Failure::Usage(what).into());
     }
-    if marks != images {
-        anyhow::bail!("the prompt has {marks} <image> marks and {images} images are given");
-    }
-    let mut places = Vec::new();
+    let mut places: Vec<Place<'_>> = (marks..images).map(Place::Image).collect();
     for (i, text) in texts.into_iter().enumerate() {
         if !text.is_empty() {
             places.push(Place::Text(text));
@@ -246,8 +275,3 @@ pub enum Place<'a> {
 
 /// Memory limits and the like are the engine's errors; the command line adds nothing to them.
 pub type Outcome = Result<(), anyhow::Error>;
-
-/// A file that was named and cannot be read.
-pub fn read_file(path: &std::path::Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(path).map_err(|error| Error::Io { path: path.to_path_buf(), error })
-}

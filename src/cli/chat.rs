@@ -2,7 +2,7 @@
 
 use super::args::{AnswerArgs, ModelArgs, Outcome};
 use super::photos;
-use super::terminal::Bar;
+use super::terminal::{Bar, say};
 use crate::conversation::{Content, Message, Part, Template};
 use crate::image::Image;
 use crate::{Error, Options, Reading, Segment, Session};
@@ -49,7 +49,7 @@ impl Chat {
     pub fn run(self) -> Outcome {
         let model = self.model.open()?;
         let template = Template::of(&model)?;
-        let session = model.session(&self.model.options(Options::default().images))?;
+        let session = self.model.session(&model, Options::default().images)?;
         let stopper = session.stopper().clone();
         ctrlc::set_handler(move || stopper.stop())?;
         let system = self.system.as_deref().map(|text| Message::text("system", text));
@@ -58,12 +58,11 @@ impl Chat {
         let mut talk = Talk { session, template, messages, images: Vec::new(), shown: Vec::new(), kept };
         let (stdin, interactive) = (std::io::stdin(), std::io::stdin().is_terminal());
         if interactive {
-            eprintln!("{}. /help for what can be typed.", model.name().unwrap_or("Ready"));
+            say(format_args!("{}. /help for what can be typed.", model.name().unwrap_or("Ready")));
         }
         loop {
             if interactive {
-                eprint!("> ");
-                std::io::stderr().flush()?;
+                let _ = write!(std::io::stderr(), "> ");
             }
             let mut line = String::new();
             if stdin.lock().read_line(&mut line)? == 0 {
@@ -74,12 +73,12 @@ impl Chat {
             match line.trim() {
                 "" => {}
                 "/quit" | "/exit" => return Ok(()),
-                "/help" => eprintln!("{HELP}"),
+                "/help" => say(format_args!("{HELP}")),
                 "/reset" => talk.reset(),
                 command if command == "/image" || command.starts_with("/image ") => {
                     self.image(&mut talk, command)?
                 }
-                command if command.starts_with('/') => eprintln!("unknown command {command}\n{HELP}"),
+                command if command.starts_with('/') => say(format_args!("unknown command {command}\n{HELP}")),
                 text => self.turn(&mut talk, text)?,
             }
         }
@@ -99,7 +98,7 @@ impl Chat {
                 talk.images.push(image);
             }
             Err(error) => {
-                eprintln!("ocelli: {error:#}");
+                say(format_args!("ocelli: {error:#}"));
                 return Ok(());
             }
         }
@@ -107,22 +106,30 @@ impl Chat {
     }
 
     fn turn(&self, talk: &mut Talk<'_>, text: &str) -> Outcome {
+        let shown = talk.shown.len();
         let mut content: Vec<Content> = talk.shown.drain(..).map(Content::Image).collect();
         content.push(Content::Text(text.into()));
         talk.messages.push(Message { role: "user".into(), content });
         let reading = match self.read(talk) {
             Ok(reading) => reading,
             Err(error) => {
-                talk.messages.pop();
+                let asked = talk.messages.pop();
+                // Nothing is wrong with the images: they are shown with the next question.
+                if let Some(Error::Stopped | Error::Deadline) = error.downcast_ref() {
+                    talk.shown.extend(asked.iter().flat_map(|m| &m.content).filter_map(|part| match part {
+                        Content::Image(i) => Some(*i),
+                        Content::Text(_) => None,
+                    }));
+                }
                 return recover(error, self.no_shift);
             }
         };
-        for image in reading.images.iter().skip(usize::from(reading.reused > 0) * reading.images.len()) {
-            Bar::new(false).note(&format!("image: {}", photos::describe(image)));
+        for image in reading.images.iter().skip(reading.images.len().saturating_sub(shown)) {
+            Bar::new(false).tell(&format!("image: {}", photos::describe(image)));
         }
         let mut said = String::new();
         let result = self.answer(talk, &mut said);
-        println!();
+        writeln!(std::io::stdout())?;
         talk.messages.push(Message::text("assistant", &said));
         match result {
             Err(error) => recover(error, self.no_shift),
@@ -141,7 +148,7 @@ impl Chat {
             bar.clear();
             match result {
                 Err(Error::Context { .. }) if !self.no_shift && talk.forget() => {
-                    eprintln!("the context is full: the oldest turn is forgotten");
+                    say(format_args!("the context is full: the oldest turn is forgotten"));
                 }
                 Ok(reading) => return Ok(reading),
                 Err(error) => return Err(error.into()),
@@ -158,7 +165,7 @@ impl Chat {
             said.push_str(piece);
         }
         if answer.finish().reason == crate::answer::Reason::Context {
-            eprintln!("\nthe context is full: the answer ends here");
+            say(format_args!("\nthe context is full: the answer ends here"));
         }
         Ok(())
     }
@@ -167,7 +174,7 @@ impl Chat {
 /// What ends a turn but not the conversation is said; the rest goes up.
 fn recover(error: anyhow::Error, no_shift: bool) -> Outcome {
     match error.downcast_ref::<Error>() {
-        Some(Error::Stopped) => eprintln!("stopped"),
+        Some(Error::Stopped) => say(format_args!("stopped")),
         Some(Error::Context { .. }) if no_shift => return Err(error),
         Some(
             Error::Deadline
@@ -175,7 +182,7 @@ fn recover(error: anyhow::Error, no_shift: bool) -> Outcome {
             | Error::Image(_)
             | Error::ImageMemory { .. }
             | Error::NoVision,
-        ) => eprintln!("ocelli: {error:#}"),
+        ) => say(format_args!("ocelli: {error:#}")),
         _ => return Err(error),
     }
     Ok(())

@@ -1,14 +1,15 @@
 //! `ocelli inspect`: what is in a file, and what will run it.
 
-use super::args::{Outcome, read_file};
-use crate::Error;
-use anyhow::Context;
+use super::args::{Outcome, kernels};
+use crate::files;
+use crate::{Error, Load};
 use clap::Args;
 use ocelli_gguf::{Gguf, TensorType, Value};
-use ocelli_kernels::cpu::{self, ISAS};
+use ocelli_kernels::cpu::ISAS;
 use ocelli_kernels::formats::Format;
 use ocelli_models::{DECODERS, ENCODERS};
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::PathBuf;
 
 /// Arguments of `inspect`.
@@ -30,23 +31,25 @@ const WIDTH: usize = 72;
 impl Inspect {
     /// Runs the command.
     pub fn run(self) -> Outcome {
-        let bytes = read_file(&self.file)?;
+        let bytes = files::bytes(&self.file, Load::Map)?;
+        let bytes = bytes.get();
+        let mut out = std::io::stdout().lock();
         let name = self.file.display().to_string();
-        let file = Gguf::parse(&bytes).map_err(|error| Error::File { name, error })?;
-        println!("GGUF version {}, {} bytes", file.version(), bytes.len());
-        println!("\nMetadata");
+        let file = Gguf::parse(bytes).map_err(|error| Error::File { name, error })?;
+        writeln!(out, "GGUF version {}, {} bytes", file.version(), bytes.len())?;
+        writeln!(out, "\nMetadata")?;
         for (key, value) in file.metadata() {
-            println!("  {key:<44} {}", self.show(&value));
+            writeln!(out, "  {key:<44} {}", self.show(&value))?;
         }
-        println!("\nTensors: {}", file.tensors().len());
+        writeln!(out, "\nTensors: {}", file.tensors().len())?;
         if self.tensors {
             for tensor in file.tensors() {
                 let dims: Vec<String> = tensor.dims().iter().map(ToString::to_string).collect();
-                println!("  {:<44} {:<8} [{}]", tensor.name, tensor.kind.name(), dims.join(", "));
+                writeln!(out, "  {:<44} {:<8} [{}]", tensor.name, tensor.kind.name(), dims.join(", "))?;
             }
         }
-        self.formats(&file);
-        self.engine(&file)
+        self.formats(&mut out, &file)?;
+        self.engine(&mut out, &file)
     }
 
     fn show(&self, value: &Value<'_>) -> String {
@@ -68,7 +71,7 @@ impl Inspect {
         text.chars().take(WIDTH - 1).chain(['…']).collect()
     }
 
-    fn formats(&self, file: &Gguf<'_>) {
+    fn formats(&self, out: &mut dyn Write, file: &Gguf<'_>) -> std::io::Result<()> {
         let mut sums: BTreeMap<u32, (TensorType, usize, u64, u64)> = BTreeMap::new();
         for tensor in file.tensors() {
             let sum = sums.entry(tensor.kind.id()).or_insert((tensor.kind, 0, 0, 0));
@@ -76,39 +79,40 @@ impl Inspect {
         }
         for (kind, tensors, values, bytes) in sums.values() {
             let known = if Format::from_id(kind.id()).is_some() { "" } else { "   cannot be computed with" };
-            println!(
-                "  {:<8} {tensors:>5} tensors {values:>12} values {bytes:>12} bytes{known}",
-                kind.name()
-            );
+            let name = kind.name();
+            writeln!(out, "  {name:<8} {tensors:>5} tensors {values:>12} values {bytes:>12} bytes{known}")?;
         }
-    }
-
-    fn engine(&self, file: &Gguf<'_>) -> Outcome {
-        let text = |key: &str| file.optional::<&str>(key).ok().flatten();
-        let architecture = text("general.architecture").unwrap_or("none");
-        println!("\nEngine");
-        if architecture == "clip" {
-            let projector = text("clip.projector_type").unwrap_or("none");
-            match ENCODERS.iter().find(|e| e.name == projector) {
-                Some(entry) => println!("  vision tower '{projector}': {}", entry.models),
-                None => {
-                    let known: Vec<&str> = ENCODERS.iter().map(|e| e.name).collect();
-                    println!(
-                        "  vision tower '{projector}' is not supported; supported are {}",
-                        known.join(", ")
-                    );
-                }
-            }
-        } else if DECODERS.iter().any(|d| d.name == architecture) {
-            println!("  language model '{architecture}'");
-        } else {
-            let known: Vec<&str> = DECODERS.iter().map(|d| d.name).collect();
-            println!("  '{architecture}' is not supported; supported are {}", known.join(", "));
-        }
-        let isa = std::env::var("OCELLI_ISA").ok().filter(|n| !n.is_empty());
-        let kernels = cpu::choose(isa.as_deref()).map_err(Error::Isa).context("OCELLI_ISA")?;
-        let known: Vec<&str> = ISAS.iter().map(|e| e.name).collect();
-        println!("  kernels: {} (of {})", kernels.name(), known.join(", "));
         Ok(())
     }
+
+    fn engine(&self, out: &mut dyn Write, file: &Gguf<'_>) -> Outcome {
+        let text = |key: &str| file.optional::<&str>(key).ok().flatten();
+        let architecture = text("general.architecture").unwrap_or("none");
+        writeln!(out, "\nEngine")?;
+        if architecture == "clip" {
+            let named = text("clip.vision.projector_type").or_else(|| text("clip.projector_type"));
+            let projector = named.unwrap_or("none");
+            match ENCODERS.iter().find(|e| e.name == projector) {
+                Some(entry) => writeln!(out, "  vision tower '{projector}': {}", entry.models)?,
+                None => unsupported(out, "vision tower ", projector, ENCODERS.iter().map(|e| e.name))?,
+            }
+        } else if DECODERS.iter().any(|d| d.name == architecture) {
+            writeln!(out, "  language model '{architecture}'")?;
+        } else {
+            unsupported(out, "", architecture, DECODERS.iter().map(|d| d.name))?;
+        }
+        let known: Vec<&str> = ISAS.iter().map(|e| e.name).collect();
+        writeln!(out, "  kernels: {} (of {})", kernels()?.name(), known.join(", "))?;
+        Ok(())
+    }
+}
+
+fn unsupported<'a>(
+    out: &mut dyn Write,
+    what: &str,
+    name: &str,
+    known: impl Iterator<Item = &'a str>,
+) -> std::io::Result<()> {
+    let known: Vec<&str> = known.collect();
+    writeln!(out, "  {what}'{name}' is not supported; supported are {}", known.join(", "))
 }

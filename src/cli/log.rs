@@ -1,5 +1,6 @@
 //! `-v`: what happens, on standard error.
 
+use super::terminal::say;
 use ::log::{LevelFilter, Log, Metadata, Record};
 
 struct Stderr;
@@ -11,7 +12,7 @@ impl Log for Stderr {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            eprintln!("{}: {}", record.level().as_str().to_lowercase(), record.args());
+            say(format_args!("{}: {}", record.level().as_str().to_lowercase(), record.args()));
         }
     }
 

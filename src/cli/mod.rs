@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::image::ImageError;
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 mod args;
@@ -55,6 +56,31 @@ enum Command {
     Plan(plan::PlanCommand),
 }
 
+/// What goes wrong in the command line itself.
+#[derive(Debug)]
+enum Failure {
+    /// Arguments that do not fit each other.
+    Usage(String),
+    /// A file that should be an image cannot be read.
+    Photo {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failure::Usage(what) => f.write_str(what),
+            Failure::Photo { path, error } => write!(f, "{}: {error}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
 /// Runs the command of the process's arguments.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -69,7 +95,7 @@ pub fn main() -> ExitCode {
     if is_broken_pipe(&error) {
         return ExitCode::SUCCESS;
     }
-    eprintln!("ocelli: {error:#}");
+    terminal::say(format_args!("ocelli: {error:#}"));
     ExitCode::from(exit_code(&error))
 }
 
@@ -83,6 +109,11 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     if error.downcast_ref::<ImageError>().is_some() {
         return 4;
     }
+    match error.downcast_ref::<Failure>() {
+        Some(Failure::Usage(_)) => return 2,
+        Some(Failure::Photo { .. }) => return 4,
+        None => {}
+    }
     match error.downcast_ref::<Error>() {
         Some(
             Error::Io { .. }
@@ -95,6 +126,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
             | Error::Tape(_)
             | Error::NotANumber,
         ) => 3,
+        Some(Error::Option { .. } | Error::Sampling(_) | Error::Isa(_) | Error::Kv { .. }) => 2,
         Some(Error::Image(_) | Error::ImageMemory { .. } | Error::NoVision) => 4,
         Some(Error::Memory { .. } | Error::OutOfMemory { .. }) => 5,
         Some(Error::Deadline) => 6,

@@ -1,6 +1,6 @@
 //! Images named on the command line.
 
-use super::args::read_file;
+use super::Failure;
 use crate::ImageReport;
 use crate::image::{self, DecodeOptions, Image};
 use anyhow::Context;
@@ -17,7 +17,7 @@ pub struct Encoded {
 
 /// Reads a file and its header.
 pub fn open(path: &Path, max_pixels: u64) -> anyhow::Result<Encoded> {
-    let bytes = read_file(path)?;
+    let bytes = std::fs::read(path).map_err(|error| Failure::Photo { path: path.to_path_buf(), error })?;
     let header = image::probe(&bytes, &options(max_pixels)).with_context(|| path.display().to_string())?;
     Ok(Encoded { path: path.to_path_buf(), bytes, size: (header.width, header.height) })
 }

@@ -51,16 +51,13 @@ impl Run {
             .iter()
             .map(|path| photos::open(path, self.model.max_pixels))
             .collect::<Result<_, _>>()?;
-        let options = self.model.options(ImageSizes::Exactly(images.iter().map(|i| i.size).collect()));
-        let plan = model.plan(&options)?;
-        let (isa, threads, bill) = (plan.isa(), plan.threads(), *plan.bill());
-        log::info!("{isa} kernels, {threads} threads, context {}, {bill} bytes", plan.context());
-        let fitted = plan.fitted();
-        let mut session = Session::new(&model, plan)?;
-        session.stopper().set_deadline(self.answer.deadline);
+        let sizes = ImageSizes::Exactly(images.iter().map(|i| i.size).collect());
+        let mut session = self.model.session(&model, sizes)?;
+        let left = self.answer.deadline.map(|deadline| deadline.saturating_sub(start.elapsed()));
+        session.stopper().set_deadline(left);
         let (images, decode) = decode(images, self.model.max_pixels)?;
         let rendered = self.render(&model, &places)?;
-        self.ask(&mut session, &rendered, &images, load, decode, fitted)
+        self.ask(&mut session, &rendered, &images, load, decode)
     }
 
     /// The prompt's parts, in the order in which the model reads them.
@@ -89,7 +86,6 @@ impl Run {
         images: &[Image],
         load: Duration,
         decode: Duration,
-        fitted: Option<u32>,
     ) -> Outcome {
         let mut bar = Bar::new(self.json);
         let segments: Vec<Segment<'_>> = parts.iter().map(|part| part.segment(images)).collect();
@@ -97,10 +93,7 @@ impl Run {
         bar.clear();
         let reading = reading?;
         for image in &reading.images {
-            bar.note(&format!("image: {}", photos::describe(image)));
-        }
-        if let Some(tokens) = fitted {
-            bar.note(&format!("images were cut down to {tokens} tokens to keep the memory limit"));
+            bar.tell(&format!("image: {}", photos::describe(image)));
         }
         let mut options = self.answer.options();
         options.logprobs = self.logprobs;

@@ -4,6 +4,11 @@
 use crate::Progress;
 use std::io::{IsTerminal, Write};
 
+/// Writes a line to standard error. One that has been closed is no reason to fail.
+pub fn say(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 /// Prompts shorter than this show no bar.
 const LONG: usize = 128;
 const WIDTH: usize = 30;
@@ -32,17 +37,25 @@ impl Bar {
         };
         let filled = WIDTH * done / of.max(1);
         let bar = format!("{}{}", "#".repeat(filled), ".".repeat(WIDTH - filled));
-        eprint!("\r{what:8} [{bar}] {done}/{of}\x1b[K");
-        let _ = std::io::stderr().flush();
+        let _ = write!(std::io::stderr(), "\r{what:8} [{bar}] {done}/{of}\x1b[K");
         self.shown = true;
     }
 
     /// Wipes the line.
     pub fn clear(&mut self) {
         if self.shown {
-            eprint!("\r\x1b[K");
-            let _ = std::io::stderr().flush();
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
             self.shown = false;
+        }
+    }
+
+    /// Says something, if somebody watches or asked for it with `-v`.
+    pub fn tell(&mut self, text: &str) {
+        if ::log::log_enabled!(::log::Level::Info) {
+            self.clear();
+            ::log::info!("{text}");
+        } else {
+            self.note(text);
         }
     }
 
@@ -50,7 +63,7 @@ impl Bar {
     pub fn note(&mut self, text: &str) {
         self.clear();
         if self.active {
-            eprintln!("{text}");
+            say(format_args!("{text}"));
         }
     }
 }
