@@ -276,6 +276,20 @@ fn all_logits(name: &str, kernels: &'static dyn Kernels, threads: usize, stored:
     (logits, case)
 }
 
+/// Fingerprints of the logits below: the same on x86 and Arm, however they are computed. Rows: cache in F32, F16,
+/// Q8_0; columns: the two files.
+const LOGITS: [[u64; 2]; 3] = [
+    [0x29b4_3e8f_6fdf_01bd, 0xc4b4_f3b5_8362_d44f],
+    [0xa4b7_2e7d_23ed_7714, 0x1249_93d0_2af4_f71e],
+    [0x131d_69a1_7f2c_14b7, 0x6111_df97_c8a1_0d8f],
+];
+
+/// FNV-1a over the bits.
+fn fingerprint(x: &[f32]) -> u64 {
+    x.iter()
+        .fold(0xcbf2_9ce4_8422_2325, |h, v| (h ^ u64::from(v.to_bits())).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
 #[test]
 fn every_format_is_as_near_to_its_weights_as_llama_cpp_is_and_the_same_on_every_machine() {
     for name in ["every-format-llama", "every-format-qwen2"] {
@@ -293,6 +307,11 @@ fn every_format_is_as_near_to_its_weights_as_llama_cpp_is_and_the_same_on_every_
                 "{name} {stored:?}: relative RMS {error:.2e} (llama.cpp {peer:.2e}), cosine {cosine:.5}"
             );
             assert!(error <= peer && cosine >= 0.998);
+            assert_eq!(
+                fingerprint(&logits),
+                LOGITS[stored as usize][usize::from(name.ends_with("qwen2"))],
+                "{name}"
+            );
             for machine in &machines {
                 for threads in [1, 3] {
                     let (again, _) = all_logits(name, *machine, threads, stored);
