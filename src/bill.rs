@@ -20,7 +20,7 @@ pub struct Bill {
     pub vision_arena: u64,
     /// Keys and values of the whole context.
     pub kv: u64,
-    /// Pixels on their way in (the decoded image included, which is freed again), tokens on their way out.
+    /// Images on their way in (encoded, decoded and resized), tokens on their way out.
     pub io: u64,
 }
 

@@ -21,6 +21,8 @@ pub struct Options {
     pub image_tokens: Option<u32>,
     /// The images that memory is planned for.
     pub images: ImageSizes,
+    /// Bytes that the caller needs for images at any one time, decoding included; `None` is the pixels of the largest.
+    pub image_bytes: Option<u64>,
     /// How an image becomes a square, for models that know more than one way.
     pub preprocess: Option<Preprocess>,
     /// Most bytes of memory, mapped weights included.
@@ -40,6 +42,7 @@ impl Default for Options {
             batch: 256,
             image_tokens: None,
             images: ImageSizes::UpTo(4096, 4096),
+            image_bytes: None,
             preprocess: None,
             memory_limit: None,
             fit: false,

@@ -242,7 +242,8 @@ impl Plan {
         let [arena, scratch_at, cache, view, rows, sheets, resize, sampler] = ranges;
         let cells = |r: &Range<usize>| (r.len() * size_of::<f32>()) as u64;
         let (text_weights, vision_weights) = model.weight_bytes();
-        let decoded = if self.vision.is_some() { options.images.most_pixels().saturating_mul(3) } else { 0 };
+        let pixels = options.images.most_pixels().saturating_mul(3);
+        let decoded = if self.vision.is_some() { options.image_bytes.unwrap_or(pixels) } else { 0 };
         let io: u64 = [&view, &rows, &sheets, &resize, &sampler].into_iter().map(cells).sum();
         self.bill = Bill {
             text_weights,
@@ -252,7 +253,7 @@ impl Plan {
             text_arena: (self.decode.arena() + scratch(&self.decode)) as u64 * 4,
             vision_arena: (vision.0 + vision.1) as u64 * 4,
             kv: cells(&cache),
-            io: io + decoded + (self.context * 16) as u64,
+            io: io.saturating_add(decoded).saturating_add(self.context as u64 * 16),
         };
         self.places =
             Places { arena, scratch: scratch_at, cache, view, rows, sheets, resize, sampler, cells: end };

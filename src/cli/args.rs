@@ -101,8 +101,9 @@ impl ModelArgs {
         Ok(model)
     }
 
-    /// Plans a session for such images.
-    pub fn plan(&self, model: &Model<'_>, images: ImageSizes) -> Result<Plan, Error> {
+    /// Plans a session for images of these sizes, which take so many bytes before they are resized (without a number:
+    /// the pixels of the largest).
+    pub fn plan(&self, model: &Model<'_>, images: (ImageSizes, Option<u64>)) -> Result<Plan, Error> {
         let plan = model.plan(&self.options(images))?;
         let (isa, threads, bill) = (plan.isa(), plan.threads(), plan.bill());
         ::log::info!("{isa} kernels, {threads} threads, context {}, {bill} bytes", plan.context());
@@ -110,7 +111,11 @@ impl ModelArgs {
     }
 
     /// Makes a session for such images.
-    pub fn session<'m>(&self, model: &'m Model<'_>, images: ImageSizes) -> Result<Session<'m>, Error> {
+    pub fn session<'m>(
+        &self,
+        model: &'m Model<'_>,
+        images: (ImageSizes, Option<u64>),
+    ) -> Result<Session<'m>, Error> {
         let plan = self.plan(model, images)?;
         if let Some(tokens) = plan.fitted() {
             say(format_args!("images are cut down to {tokens} tokens to keep the memory limit"));
@@ -118,7 +123,7 @@ impl ModelArgs {
         Session::new(model, plan)
     }
 
-    fn options(&self, images: ImageSizes) -> Options {
+    fn options(&self, images: (ImageSizes, Option<u64>)) -> Options {
         let mut options = Options {
             threads: self.threads,
             context: self.context,
@@ -126,7 +131,8 @@ impl ModelArgs {
             fit: self.fit,
             image_tokens: self.image_tokens,
             isa: forced_isa(),
-            images,
+            images: images.0,
+            image_bytes: images.1,
             ..Options::default()
         };
         options.kv = self.kv.map(|kv| match kv {
@@ -139,6 +145,29 @@ impl ModelArgs {
             Way::Crop => Preprocess::Crop,
         });
         options
+    }
+}
+
+/// The images that memory is kept for, where they are not known yet.
+#[derive(Args)]
+pub struct LargestImage {
+    /// Keep memory for images up to this size.
+    #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = size, default_value = "4096x4096")]
+    pub largest_image: (u32, u32),
+}
+
+impl LargestImage {
+    /// As a plan takes it.
+    pub fn sizes(&self) -> ImageSizes {
+        ImageSizes::UpTo(self.largest_image.0, self.largest_image.1)
+    }
+}
+
+fn size(text: &str) -> Result<(u32, u32), String> {
+    let (width, height) = text.split_once(['x', 'X', '×']).ok_or("expected WIDTHxHEIGHT")?;
+    match (width.parse(), height.parse()) {
+        (Ok(width), Ok(height)) if width > 0 && height > 0 => Ok((width, height)),
+        _ => Err("expected two numbers above 0".into()),
     }
 }
 

@@ -1,11 +1,11 @@
 //! `ocelli chat`: turn by turn at a terminal.
 
-use super::args::{AnswerArgs, ModelArgs, Outcome};
+use super::args::{AnswerArgs, LargestImage, ModelArgs, Outcome};
 use super::photos;
 use super::terminal::{Bar, say};
 use crate::conversation::{Content, Message, Part, Template};
 use crate::image::Image;
-use crate::{Error, Options, Reading, Segment, Session};
+use crate::{Error, Reading, Segment, Session};
 use clap::Args;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
@@ -17,6 +17,8 @@ pub struct Chat {
     model: ModelArgs,
     #[command(flatten)]
     answer: AnswerArgs,
+    #[command(flatten)]
+    largest: LargestImage,
     /// What the model is told before the conversation.
     #[arg(long, value_name = "TEXT")]
     system: Option<String>,
@@ -49,7 +51,7 @@ impl Chat {
     pub fn run(self) -> Outcome {
         let model = self.model.open()?;
         let template = Template::of(&model)?;
-        let session = self.model.session(&model, Options::default().images)?;
+        let session = self.model.session(&model, (self.largest.sizes(), None))?;
         let stopper = session.stopper().clone();
         ctrlc::set_handler(move || stopper.stop())?;
         let system = self.system.as_deref().map(|text| Message::text("system", text));
@@ -200,7 +202,14 @@ impl Talk<'_> {
     fn forget(&mut self) -> bool {
         let mut later = self.messages.iter().skip(self.kept + 1);
         let Some(next) = later.position(|m| m.role == "user") else { return false };
-        self.messages.drain(self.kept..self.kept + 1 + next);
+        for part in self.messages.drain(self.kept..self.kept + 1 + next).flat_map(|m| m.content) {
+            // Nothing names these pixels any more.
+            if let Content::Image(i) = part
+                && let Some(image) = self.images.get_mut(i)
+            {
+                *image = Image { width: 0, height: 0, data: Vec::new() };
+            }
+        }
         true
     }
 }

@@ -1,8 +1,8 @@
 //! Images named on the command line.
 
 use super::Failure;
-use crate::ImageReport;
 use crate::image::{self, DecodeOptions, Image};
+use crate::{ImageReport, ImageSizes};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -13,13 +13,37 @@ pub struct Encoded {
     bytes: Vec<u8>,
     /// Width and height.
     pub size: (u32, u32),
+    /// Bytes that decoding takes at any one time, the result included.
+    peak: u64,
+}
+
+/// Of the bound on what a decoder takes beside the pixels, so much is not planned for: it is there for metadata that
+/// real pictures do not have (a JPEG of 12 megapixels takes 2 MB).
+const METADATA: u64 = 6 << 20;
+
+/// What a session is planned for: the images' sizes, and the bytes they take at any one time while they are decoded
+/// one after the other.
+pub fn needs(images: &[Encoded]) -> (ImageSizes, Option<u64>) {
+    let pixels = |image: &Encoded| u64::from(image.size.0) * u64::from(image.size.1) * 3;
+    let mut now: u64 = images.iter().map(|image| image.bytes.len() as u64).sum();
+    let mut most = 0;
+    for image in images {
+        most = most.max(now.saturating_add(image.peak).saturating_sub(METADATA));
+        now = now.saturating_add(pixels(image)) - image.bytes.len() as u64;
+    }
+    (ImageSizes::Exactly(images.iter().map(|image| image.size).collect()), Some(most.max(now)))
 }
 
 /// Reads a file and its header.
 pub fn open(path: &Path, max_pixels: u64) -> anyhow::Result<Encoded> {
     let bytes = std::fs::read(path).map_err(|error| Failure::Photo { path: path.to_path_buf(), error })?;
     let header = image::probe(&bytes, &options(max_pixels)).with_context(|| path.display().to_string())?;
-    Ok(Encoded { path: path.to_path_buf(), bytes, size: (header.width, header.height) })
+    Ok(Encoded {
+        path: path.to_path_buf(),
+        bytes,
+        size: (header.width, header.height),
+        peak: header.peak_bytes,
+    })
 }
 
 fn options(max_pixels: u64) -> DecodeOptions {

@@ -1,7 +1,7 @@
 //! `ocelli plan`: the memory bill.
 
-use super::args::{ModelArgs, Outcome};
-use crate::{ImageSizes, Stored};
+use super::args::{LargestImage, ModelArgs, Outcome};
+use crate::Stored;
 use clap::Args;
 use std::io::Write;
 
@@ -10,28 +10,18 @@ use std::io::Write;
 pub struct PlanCommand {
     #[command(flatten)]
     model: ModelArgs,
-    /// The largest image, `WIDTHxHEIGHT`.
-    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "4096x4096")]
-    largest_image: (u32, u32),
+    #[command(flatten)]
+    largest: LargestImage,
     /// Print one line of JSON instead of a table.
     #[arg(long)]
     json: bool,
-}
-
-fn size(text: &str) -> Result<(u32, u32), String> {
-    let (width, height) = text.split_once(['x', 'X', '×']).ok_or("expected WIDTHxHEIGHT")?;
-    match (width.parse(), height.parse()) {
-        (Ok(width), Ok(height)) if width > 0 && height > 0 => Ok((width, height)),
-        _ => Err("expected two numbers above 0".into()),
-    }
 }
 
 impl PlanCommand {
     /// Runs the command.
     pub fn run(self) -> Outcome {
         let model = self.model.open()?;
-        let largest = ImageSizes::UpTo(self.largest_image.0, self.largest_image.1);
-        let plan = self.model.plan(&model, largest)?;
+        let plan = self.model.plan(&model, (self.largest.sizes(), None))?;
         let bill = plan.bill();
         let kv = match plan.kv() {
             Stored::F32 => "f32",
@@ -49,7 +39,7 @@ impl PlanCommand {
             return Ok(writeln!(out, "{line}")?);
         }
         let mut row = |name: &str, bytes: u64, note: String| writeln!(out, "{name:<18}{bytes:>14}  {note}");
-        let (w, h) = self.largest_image;
+        let (w, h) = self.largest.largest_image;
         row("text weights", bill.text_weights, "mapped".into())?;
         row("vision weights", bill.vision_weights, "mapped".into())?;
         row("tables", bill.tables, "tokens, merges, tapes".into())?;

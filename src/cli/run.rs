@@ -6,7 +6,7 @@ use super::report::Report;
 use super::terminal::Bar;
 use crate::conversation::{Content, Message, Template};
 use crate::image::Image;
-use crate::{ImageSizes, Model, Segment, Session};
+use crate::{Model, Segment, Session};
 use clap::Args;
 use std::io::Write;
 use std::path::PathBuf;
@@ -51,8 +51,7 @@ impl Run {
             .iter()
             .map(|path| photos::open(path, self.model.max_pixels))
             .collect::<Result<_, _>>()?;
-        let sizes = ImageSizes::Exactly(images.iter().map(|i| i.size).collect());
-        let mut session = self.model.session(&model, sizes)?;
+        let mut session = self.model.session(&model, photos::needs(&images))?;
         let left = self.answer.deadline.map(|deadline| deadline.saturating_sub(start.elapsed()));
         session.stopper().set_deadline(left);
         let (images, decode) = decode(images, self.model.max_pixels)?;

@@ -77,6 +77,21 @@ fn commands_are_obeyed_and_mistakes_forgiven() {
 }
 
 #[test]
+fn an_image_larger_than_planned_is_refused_and_the_talk_goes_on() {
+    let folder = fresh_folder("chat-large");
+    let large = folder.join("large.png");
+    image::RgbImage::new(900, 700).save(&large).unwrap();
+    let input = format!("/image {} {QUESTION}\nHello\n", large.display());
+    let ran = chat(&["--largest-image", "8x8"], &input);
+    let _ = std::fs::remove_dir_all(folder);
+    assert_eq!((ran.code, ran.out), (Some(0), answer(&["Hello"])));
+    assert!(ran.err.contains("were planned for"), "{}", ran.err);
+    let photo = golden("photo.png");
+    let seen = answer(&["--image", &photo, QUESTION]);
+    assert_eq!(chat(&["--largest-image", "64x64"], &format!("/image {photo} {QUESTION}\n")).out, seen);
+}
+
+#[test]
 fn a_full_context_forgets_the_oldest_turns_or_stops() {
     let turns = "Is the red lamp on the panel lit?\n".repeat(5);
     let shifted = chat(&["--context", "96"], &turns);

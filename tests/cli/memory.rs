@@ -58,7 +58,8 @@ fn the_bill_grows_with_what_is_asked() {
     let wide = golden("every-format-llama.gguf");
     let kv = |stored: &str| plan(&["--model", &wide, "--no-mmproj", "--kv", stored])["kv"].as_u64().unwrap();
     assert_eq!(plan(&["--model", &wide, "--no-mmproj"])["kv_type"], "f16", "weights that are not F32");
-    assert_eq!((kv("f32"), kv("q8_0") * 32), (2 * kv("f16"), kv("f16") * 17));
+    // 32 values of one byte and their scale of four.
+    assert_eq!((kv("f32"), kv("q8_0") * 64), (2 * kv("f16"), kv("f16") * 36));
 }
 
 #[test]
@@ -73,6 +74,20 @@ fn caches_of_every_kind_answer() {
     for (stored, within) in [("f16", 0.01), ("q8_0", 0.2)] {
         assert!((first(stored) - exact).abs() < within, "{stored}: {} and {exact}", first(stored));
     }
+}
+
+#[test]
+fn what_was_planned_is_enough_to_run() {
+    let (photo, model) = (golden("photo.png"), smolvlm());
+    let common = ["--threads", "2", "--context", "300"];
+    let bill = plan(&with(&model, &[&common[..], &["--largest-image", "61x43"]].concat()));
+    let total = bill["total"].to_string();
+    let args = [&common[..], &["--image", &photo, "-n", "1", "--memory-limit", &total, QUESTION]].concat();
+    let bytes = asked(&with(&model, &args))["bytes"].clone();
+    for part in ["arena", "kv"] {
+        assert_eq!(bytes[part], bill[part], "{part}");
+    }
+    assert!(bytes["io"].as_u64().unwrap() <= bill["io"].as_u64().unwrap());
 }
 
 #[test]
@@ -137,8 +152,11 @@ fn measured(args: &[&str]) -> Option<(u64, Value)> {
 /// A picture that is large when decoded and small as a file.
 fn large_picture(folder: &Path, name: &str) -> String {
     let path = folder.join(name);
-    let shade = |x: u32, y: u32| image::Rgb([(x / 16) as u8, (y / 12) as u8, ((x ^ y) / 64) as u8]);
-    image::RgbImage::from_fn(4000, 3000, shade).save(&path).unwrap();
+    let shade = |x: u32, y: u32| [(x / 16) as u8, (y / 12) as u8, ((x ^ y) / 64) as u8, 255];
+    let picture = image::RgbaImage::from_fn(4000, 3000, |x, y| image::Rgba(shade(x, y)));
+    let picture = image::DynamicImage::from(picture);
+    let saved = if name.starts_with("alpha") { picture } else { picture.to_rgb8().into() };
+    saved.save(&path).unwrap();
     path.display().to_string()
 }
 
@@ -146,12 +164,15 @@ fn large_picture(folder: &Path, name: &str) -> String {
 fn the_peak_is_the_bill_and_the_program() {
     let folder = fresh_folder("peak");
     let model = smolvlm();
-    let images = ["large.png", "large.jpg"].map(|name| large_picture(&folder, name));
+    let images =
+        ["large.png", "large.jpg", "alpha.png", "alpha.bmp"].map(|name| large_picture(&folder, name));
     let cases = [
         with(&model, &["-n", "4"]),
         with(&model, &["-n", "4", "--context", "131072"]),
         with(&model, &["-n", "4", "--image", &images[0]]),
         with(&model, &["-n", "4", "--image", &images[1]]),
+        with(&model, &["-n", "4", "--image", &images[2]]),
+        with(&model, &["-n", "4", "--image", &images[3]]),
         with(&model, &["-n", "4", "--image", &images[0], "--image", &images[1], "--threads", "3"]),
     ];
     for args in cases {
