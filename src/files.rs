@@ -28,6 +28,8 @@ pub enum Mmproj<'p> {
     /// then the model is a language model only. Several are one.
     #[default]
     Beside,
+    /// As [`Beside`](Mmproj::Beside), but of several none is taken: for a prompt without images.
+    OneBeside,
     /// In this file.
     File(&'p Path),
     /// Nowhere: a language model only.
@@ -43,8 +45,12 @@ impl Model<'static> {
         let text = open(path, load)?;
         let vision = match mmproj {
             Mmproj::File(path) => Some(open(path, load)?),
-            Mmproj::Beside => {
-                find_mmproj(path, embedding_length(&text)?)?.map(|path| open(&path, load)).transpose()?
+            Mmproj::Beside | Mmproj::OneBeside => {
+                let beside = match find_mmproj(path, embedding_length(&text)?) {
+                    Err(_) if mmproj == Mmproj::OneBeside => None,
+                    found => found?,
+                };
+                beside.map(|path| open(&path, load)).transpose()?
             }
             Mmproj::None => None,
         };

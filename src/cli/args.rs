@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Which model, and how it runs.
 #[derive(Args)]
 pub struct ModelArgs {
-    /// The language model, a GGUF file; any part of a split one. Default: the small model inside the program.
+    /// The language model, a GGUF file; any part of a split one. Default: the model inside the program, if it was built with one.
     #[arg(short, long, value_name = "FILE")]
     pub model: Option<PathBuf>,
     /// Its vision tower. Default: the file beside the model with `mmproj` in its name that fits it.
@@ -82,14 +82,15 @@ fn bytes(text: &str) -> Result<u64, String> {
 }
 
 impl ModelArgs {
-    /// Opens the model.
-    pub fn open(&self) -> anyhow::Result<Model<'static>> {
+    /// Opens the model; without images it may be a language model only.
+    pub fn open(&self, images: bool) -> anyhow::Result<Model<'static>> {
         kernels()?;
         let load = if self.no_mmap { Load::Read } else { Load::Map };
         let mmproj = match &self.mmproj {
             Some(path) => Mmproj::File(path),
             None if self.no_mmproj => Mmproj::None,
-            None => Mmproj::Beside,
+            None if images => Mmproj::Beside,
+            None => Mmproj::OneBeside,
         };
         let model = match &self.model {
             Some(path) => Model::open(path, mmproj, load)?,

@@ -49,7 +49,7 @@ struct Talk<'m> {
 impl Chat {
     /// Runs the command.
     pub fn run(self) -> Outcome {
-        let model = self.model.open()?;
+        let model = self.model.open(true)?;
         let template = Template::of(&model)?;
         let session = self.model.session(&model, (self.largest.sizes(), None))?;
         let stopper = session.stopper().clone();

@@ -29,14 +29,13 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  ocelli run --image panel.png \"What does the display read?\"
   ocelli run --model SmolVLM-256M-Q8_0.gguf --image photo.jpg --image-tokens 64 \"Describe this.\"
   ocelli run --model llava.gguf --image a.png --image b.png \"Is <image> older than <image>?\"
   ocelli chat --model SmolVLM-256M-Q8_0.gguf
   ocelli plan --model SmolVLM-256M-Q8_0.gguf --context 2048
   ocelli inspect SmolVLM-256M-Q8_0.gguf
 
-Without --model the small model inside the program answers; it reads instruments.
+The vision tower (mmproj) is found beside the model.
 
 Exit codes:
   0 done                      4 an image cannot be used

@@ -20,7 +20,7 @@ pub struct PlanCommand {
 impl PlanCommand {
     /// Runs the command.
     pub fn run(self) -> Outcome {
-        let model = self.model.open()?;
+        let model = self.model.open(true)?;
         let plan = self.model.plan(&model, (self.largest.sizes(), None))?;
         let bill = plan.bill();
         let kv = match plan.kv() {

@@ -42,7 +42,7 @@ impl Run {
     /// Runs the command.
     pub fn run(self) -> Outcome {
         let start = Instant::now();
-        let model = self.model.open()?;
+        let model = self.model.open(!self.image.is_empty())?;
         let load = start.elapsed();
         let prompt = prompt(self.prompt.as_deref())?;
         let places = place_images(&prompt, self.image.len())?;

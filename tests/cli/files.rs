@@ -39,6 +39,8 @@ fn the_tower_beside_the_model_is_found() {
 
     let second = copy("mmproj-smolvlm-x3.gguf", &folder.join("mmproj-second.gguf"));
     refused(&ocelli(&run), 3, &["several", "Model-MMPROJ-f16.gguf", "mmproj-second.gguf"]);
+    // A question without an image needs none of them.
+    assert_eq!(ocelli(&["run", "--model", &model, "-n", "1", QUESTION]).code, Some(0));
     let named = asked(&["--model", &model, "--mmproj", &second, "--image", &photo, "-n", "1", QUESTION]);
     assert!(named["image_tokens"].as_u64().unwrap() > 0);
     let wide = folder.join("mmproj-wide.gguf").display().to_string();

@@ -43,7 +43,7 @@ fn inspect_lists_tensors_and_whole_values_when_asked() {
 fn help_is_for_newcomers() {
     let help = ocelli(&["--help"]);
     assert_eq!(help.code, Some(0));
-    for words in ["Examples:", "ocelli run --image", "ocelli chat", "ocelli plan", "Exit codes:", "--model"] {
+    for words in ["Examples:", "ocelli run --model", "ocelli chat", "ocelli plan", "Exit codes:", "--model"] {
         assert!(help.out.contains(words), "{words}");
     }
     let run = ocelli(&["run", "--help"]).out;
