@@ -139,7 +139,8 @@ fn cases() -> Vec<String> {
     let names = std::fs::read_dir(folder()).unwrap().map(|f| f.unwrap().path());
     let texts = names.filter(|p| p.extension().is_some_and(|e| e == "txt"));
     let stems = texts.map(|p| p.file_stem().unwrap().to_str().unwrap().to_string());
-    let mut found: Vec<String> = stems.filter(|n| !n.starts_with("every-format") && !n.contains('@')).collect();
+    let mut found: Vec<String> =
+        stems.filter(|n| !n.starts_with("every-format") && !n.contains('@')).collect();
     found.sort();
     found
 }

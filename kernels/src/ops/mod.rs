@@ -1,6 +1,6 @@
 //! The operations a model is made of, one file each: formula, shape rule, and code over the sixteen-lane machine.
 //!
-//! An operation computes its output tile by tile ([`Kernel::tile`]); who computes which tile is the pool's affair.
+//! An operation computes its output tile by tile (`Kernel::tile`); who computes which tile is the pool's affair.
 //! [`Kernels`] is what the rest of the engine sees of an instruction set: one function that computes a tile of any
 //! [`Job`].
 
