@@ -36,7 +36,7 @@ mod sampler;
 
 pub use error::ResizeError;
 pub use filter::Filter;
-pub use rows::{Canvas, Pixels, Polled, Rows, copy_rows};
+pub use rows::{Canvas, Ground, Pixels, Polled, Rows, copy_rows};
 pub use sampler::{Resample, Sampler, Window};
 
 /// Resizes `source` into `out` (rows packed, top-down), asking `stop` before every row read or written.

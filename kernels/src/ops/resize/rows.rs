@@ -1,5 +1,7 @@
 //! Where rows come from, and where they go.
 
+use core::ops::Range;
+
 use super::ResizeError;
 
 /// An image that hands out its rows, each `width · channels` bytes, channels interleaved.
@@ -18,6 +20,22 @@ pub trait Rows {
     /// # Errors
     /// [`ResizeError::Row`] beyond the last row, and what the source itself refuses.
     fn row(&mut self, y: u32) -> Result<&[u8], ResizeError>;
+
+    /// Where a row is of one colour, if that is known.
+    fn ground(&self, y: u32) -> Option<Ground> {
+        let _ = y;
+        None
+    }
+}
+
+/// A row that has one colour outside some columns: a filter can take the sum of its coefficients there,
+/// which is exact in integers, instead of going from pixel to pixel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ground {
+    /// The columns that may differ.
+    pub columns: Range<u32>,
+    /// The colour of all others.
+    pub color: [u8; 3],
 }
 
 /// `width · height · channels`, or the error that says it does not fit.
@@ -112,7 +130,9 @@ pub struct Canvas<'a> {
     left: u32,
     top: u32,
     color: [u8; 3],
+    /// The ground, with the source's columns overwritten once one of its rows has been asked for.
     line: &'a mut [u8],
+    holds_source: bool,
 }
 
 impl<'a> Canvas<'a> {
@@ -145,7 +165,8 @@ impl<'a> Canvas<'a> {
         let given = scratch.len();
         let line =
             scratch.get_mut(..needed).ok_or(ResizeError::TooShort { what: "scratch", needed, given })?;
-        Ok(Self { source, width, height, left, top, color, line })
+        paint(line, source.channels(), color);
+        Ok(Self { source, width, height, left, top, color, line, holds_source: false })
     }
 }
 
@@ -167,15 +188,34 @@ impl Rows for Canvas<'_> {
             return Err(ResizeError::Row { row: y, height: self.height });
         }
         let channels = self.source.channels();
-        for pixel in self.line.chunks_exact_mut(channels) {
-            pixel.copy_from_slice(&self.color[..channels]);
-        }
-        if let Some(inside) = y.checked_sub(self.top).filter(|&row| row < self.source.height()) {
-            let start = self.left as usize * channels;
-            let row = self.source.row(inside)?;
-            self.line[start..start + row.len()].copy_from_slice(row);
+        let start = self.left as usize * channels;
+        let inside = start..start + self.source.width() as usize * channels;
+        if let Some(row) = self.inside(y) {
+            self.line[inside].copy_from_slice(self.source.row(row)?);
+            self.holds_source = true;
+        } else if self.holds_source {
+            paint(&mut self.line[inside], channels, self.color);
+            self.holds_source = false;
         }
         Ok(self.line)
+    }
+
+    fn ground(&self, y: u32) -> Option<Ground> {
+        let width = if self.inside(y).is_some() { self.source.width() } else { 0 };
+        (width < self.width).then_some(Ground { columns: self.left..self.left + width, color: self.color })
+    }
+}
+
+impl Canvas<'_> {
+    /// The source's row that lies in row `y`.
+    fn inside(&self, y: u32) -> Option<u32> {
+        y.checked_sub(self.top).filter(|&row| row < self.source.height())
+    }
+}
+
+fn paint(pixels: &mut [u8], channels: usize, color: [u8; 3]) {
+    for pixel in pixels.chunks_exact_mut(channels) {
+        pixel.copy_from_slice(&color[..channels]);
     }
 }
 
@@ -208,6 +248,10 @@ impl Rows for Polled<'_> {
 
     fn row(&mut self, y: u32) -> Result<&[u8], ResizeError> {
         if (self.stop)() { Err(ResizeError::Cancelled) } else { self.source.row(y) }
+    }
+
+    fn ground(&self, y: u32) -> Option<Ground> {
+        self.source.ground(y)
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Scratch of a sampler, in this order (i32 as native bytes, because the caller's memory has no alignment):
 //! ```text
-//! columns   window.width × (first: u32, count: u32, coefficients: most_taps × i32)     unless w == w'
-//! weights   most_taps × i32                                                            unless h == h'
+//! columns   window.width × (first: u32, count: u32, sum: i32, coefficients: most_taps × i32)   unless w == w'
+//! weights   most_taps × i32                                                             unless h == h'
 //! ring      most_taps rows of the first pass, likewise; source row y lies in slot y mod most_taps
 //! middle    one row between the passes, when the vertical one is first
 //! line      window.width × channels bytes: the finished row
@@ -15,7 +15,7 @@ use core::ops::Range;
 
 use super::ResizeError;
 use super::filter::{Axis, Filter, PRECISION_BITS, Taps};
-use super::rows::{Rows, bytes};
+use super::rows::{Ground, Rows, bytes};
 
 /// Half a unit of the result, so that the shift rounds.
 const ROUNDING: i32 = 1 << (PRECISION_BITS - 1);
@@ -23,8 +23,8 @@ const ROUNDING: i32 = 1 << (PRECISION_BITS - 1);
 /// Pillow holds the source box in f32, which is exact up to here.
 const MOST_SIDE: u32 = 1 << 24;
 
-/// Bytes of one horizontal tap list before its coefficients: first and count.
-const TAPS_HEADER: usize = 8;
+/// Bytes of one horizontal tap list before its coefficients: first, count, and the coefficients' sum.
+const TAPS_HEADER: usize = 12;
 
 /// A part of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,8 +212,10 @@ fn write_columns(axis: &Axis, window: &Window, columns: &mut [u8]) {
         let taps = axis.taps(x);
         let (header, coefficients) = entry.split_at_mut(TAPS_HEADER);
         header[..4].copy_from_slice(&taps.first.to_ne_bytes());
-        header[4..].copy_from_slice(&taps.count.to_ne_bytes());
+        header[4..8].copy_from_slice(&taps.count.to_ne_bytes());
         write_coefficients(axis, &taps, coefficients);
+        let sum = sum_of(&coefficients[..taps.count as usize * 4]);
+        header[8..].copy_from_slice(&sum.to_ne_bytes());
     }
 }
 
@@ -221,6 +223,11 @@ fn write_coefficients(axis: &Axis, taps: &Taps, out: &mut [u8]) {
     for (tap, slot) in (0..taps.count).zip(out.chunks_exact_mut(4)) {
         slot.copy_from_slice(&axis.coefficient(taps, tap).to_ne_bytes());
     }
+}
+
+fn sum_of(coefficients: &[u8]) -> i32 {
+    let (coefficients, _) = coefficients.as_chunks::<4>();
+    coefficients.iter().fold(0, |sum, weight| sum.wrapping_add(i32::from_ne_bytes(*weight)))
 }
 
 fn word(bytes: &[u8]) -> [u8; 4] {
@@ -271,6 +278,7 @@ impl Sampler<'_> {
             ring.held = taps.first..taps.first;
         }
         for y in ring.held.end..taps.first + taps.count {
+            let ground = self.source.ground(y);
             let row = self.source.row(y)?;
             let start = ring.start(y);
             let slot = &mut ring.bytes[start..start + ring.row];
@@ -279,7 +287,7 @@ impl Sampler<'_> {
             } else if self.plan.horizontal.is_identity() {
                 slot.copy_from_slice(part(row, &self.plan));
             } else {
-                across(row, self.columns, slot, &self.plan);
+                across(row, ground, self.columns, slot, &self.plan);
             }
             ring.held.end = y + 1;
             ring.held.start = ring.held.start.max(ring.held.end.saturating_sub(ring.slots()));
@@ -314,23 +322,37 @@ fn part<'r>(row: &'r [u8], plan: &Resample) -> &'r [u8] {
 }
 
 /// The horizontal pass of one row.
-fn across(row: &[u8], columns: &[u8], out: &mut [u8], plan: &Resample) {
-    if plan.channels == 3 {
-        across_channels::<3>(row, columns, out, plan)
-    } else {
-        across_channels::<1>(row, columns, out, plan)
-    }
+fn across(row: &[u8], ground: Option<Ground>, columns: &[u8], out: &mut [u8], plan: &Resample) {
+    let across = if plan.channels == 3 { across_channels::<3> } else { across_channels::<1> };
+    across(row, ground, columns, out, plan);
 }
 
-fn across_channels<const C: usize>(row: &[u8], columns: &[u8], out: &mut [u8], plan: &Resample) {
+fn across_channels<const C: usize>(
+    row: &[u8],
+    ground: Option<Ground>,
+    columns: &[u8],
+    out: &mut [u8],
+    plan: &Resample,
+) {
     let (pixels, _) = row.as_chunks::<C>();
     let entry = TAPS_HEADER + taps_bytes(&plan.horizontal);
     for (entry, out) in columns.chunks_exact(entry).zip(out.as_chunks_mut::<C>().0) {
-        let first = u32::from_ne_bytes(word(&entry[..4])) as usize;
-        let count = u32::from_ne_bytes(word(&entry[4..])) as usize;
-        let (coefficients, _) = entry[TAPS_HEADER..].as_chunks::<4>();
+        let mut first = u32::from_ne_bytes(word(&entry[..4])) as usize;
+        let mut end = first + u32::from_ne_bytes(word(&entry[4..8])) as usize;
         let mut sums = [ROUNDING; C];
-        for (pixel, weight) in pixels[first..first + count].iter().zip(coefficients) {
+        let mut coefficients = &entry[TAPS_HEADER..];
+        if let Some(Ground { columns, color }) = &ground {
+            let start = first;
+            first = first.max(columns.start as usize);
+            end = end.min(columns.end as usize).max(first);
+            coefficients = coefficients.get((first - start) * 4..(end - start) * 4).unwrap_or_default();
+            let outside = i32::from_ne_bytes(word(&entry[8..12])).wrapping_sub(sum_of(coefficients));
+            for (sum, &value) in sums.iter_mut().zip(color) {
+                *sum = sum.wrapping_add(outside.wrapping_mul(i32::from(value)));
+            }
+        }
+        let pixels = pixels.get(first..end).unwrap_or_default();
+        for (pixel, weight) in pixels.iter().zip(coefficients.as_chunks::<4>().0) {
             let weight = i32::from_ne_bytes(*weight);
             for (sum, &value) in sums.iter_mut().zip(pixel) {
                 *sum = sum.wrapping_add(weight.wrapping_mul(i32::from(value)));
@@ -362,7 +384,8 @@ impl Rows for Sampler<'_> {
         match (self.plan.horizontal.is_identity(), self.plan.vertical.is_identity()) {
             (true, true) => Ok(part(self.source.row(target)?, &self.plan)),
             (false, true) => {
-                across(self.source.row(target)?, self.columns, self.line, &self.plan);
+                let ground = self.source.ground(target);
+                across(self.source.row(target)?, ground, self.columns, self.line, &self.plan);
                 Ok(self.line)
             }
             (_, false) => {
@@ -371,7 +394,7 @@ impl Rows for Sampler<'_> {
                 self.hold(&taps)?;
                 if self.plan.vertical_first {
                     down(&self.ring, &taps, self.weights, self.middle);
-                    across(self.middle, self.columns, self.line, &self.plan);
+                    across(self.middle, None, self.columns, self.line, &self.plan);
                 } else {
                     down(&self.ring, &taps, self.weights, self.line);
                 }

@@ -180,6 +180,59 @@ fn a_canvas_is_the_padded_image() {
     }
 }
 
+/// A source whose ground is not known.
+struct Plain<'a>(&'a mut dyn Rows);
+
+impl Rows for Plain<'_> {
+    fn width(&self) -> u32 {
+        self.0.width()
+    }
+    fn height(&self) -> u32 {
+        self.0.height()
+    }
+    fn channels(&self) -> usize {
+        self.0.channels()
+    }
+    fn row(&mut self, y: u32) -> Result<&[u8], ResizeError> {
+        self.0.row(y)
+    }
+}
+
+#[test]
+fn a_ground_is_filtered_as_its_pixels_would_be() {
+    for filter in Filter::ALL {
+        for (width, height, side, at) in [(9, 40, 40, (15, 0)), (40, 9, 40, (0, 15)), (3, 3, 50, (47, 1))] {
+            for target in [(7, 7), (64, 40), (40, 11), (13, 90)] {
+                let plan = Resample::new(filter, 3, (side, side), target).unwrap();
+                let mut noise = Noise::new(width, height, 3);
+                let mut scratch = vec![0; Canvas::scratch_bytes(side, 3).unwrap()];
+                let mut canvas =
+                    Canvas::new(&mut noise, (side, side), at, [122, 116, 104], &mut scratch).unwrap();
+                let known = run(&plan, &mut canvas);
+                assert_eq!(
+                    known,
+                    run(&plan, &mut Plain(&mut canvas)),
+                    "{filter:?} {width}×{height} {target:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_thin_image_on_a_square_costs_its_own_pixels() {
+    // The square has 3.6 · 10^9 pixels, the image 60 000.
+    for (width, height) in [(60_000, 1), (1, 60_000)] {
+        let mut noise = Noise::new(width, height, 3);
+        let mut scratch = vec![0; Canvas::scratch_bytes(60_000, 3).unwrap()];
+        let at = ((60_000 - width) / 2, (60_000 - height) / 2);
+        let mut canvas =
+            Canvas::new(&mut noise, (60_000, 60_000), at, [122, 116, 104], &mut scratch).unwrap();
+        let plan = Resample::new(Filter::Bicubic, 3, (60_000, 60_000), (32, 32)).unwrap();
+        assert_eq!(run(&plan, &mut canvas).len(), 32 * 32 * 3);
+    }
+}
+
 #[test]
 fn stride_is_skipped() {
     let bytes: Vec<u8> = (0..40).map(noise).collect();
