@@ -312,12 +312,11 @@ fn every_format_is_as_near_to_its_weights_as_llama_cpp_is_and_the_same_on_every_
                 LOGITS[stored as usize][usize::from(name.ends_with("qwen2"))],
                 "{name}"
             );
-            for machine in &machines {
-                for threads in [1, 3] {
-                    let (again, _) = all_logits(name, *machine, threads, stored);
-                    let same = again.iter().zip(&logits).all(|(a, b)| a.to_bits() == b.to_bits());
-                    assert!(same, "{name} {stored:?} on {} with {threads} threads", machine.name());
-                }
+            for (i, machine) in machines.iter().enumerate() {
+                let threads = if i == 0 { 3 } else { 1 };
+                let (again, _) = all_logits(name, *machine, threads, stored);
+                let same = again.iter().zip(&logits).all(|(a, b)| a.to_bits() == b.to_bits());
+                assert!(same, "{name} {stored:?} on {} with {threads} threads", machine.name());
             }
         }
     }
