@@ -18,8 +18,8 @@ pub struct Encoded {
 }
 
 /// Of the bound on what a decoder takes beside the pixels, so much is not planned for: it is there for metadata that
-/// real pictures do not have (a JPEG of 12 megapixels takes 2 MB).
-const METADATA: u64 = 6 << 20;
+/// real pictures do not have (a JPEG of 12 megapixels takes 2 MB), and a little for tables.
+const METADATA: u64 = (5 << 20) + (64 << 10);
 
 /// What a session is planned for: the images' sizes, and the bytes they take at any one time while they are decoded
 /// one after the other.
