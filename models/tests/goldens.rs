@@ -14,8 +14,10 @@ use ocelli_models::{Encoder, Source, decoder, encoder};
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+/// The golden cases, or a folder of more of the same form.
 fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/models")
+    let more = std::env::var_os("OCELLI_GOLDEN_MODELS").map(PathBuf::from);
+    more.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/models"))
 }
 
 /// A case: its keys, and its arrays by name.
@@ -292,7 +294,9 @@ fn fingerprint(x: &[f32]) -> u64 {
 
 #[test]
 fn every_format_is_as_near_to_its_weights_as_llama_cpp_is_and_the_same_on_every_machine() {
-    for name in ["every-format-llama", "every-format-qwen2"] {
+    let names = cases(&["every-format", "wide"]);
+    assert!(!names.is_empty());
+    for name in names.iter().map(String::as_str) {
         let machines: Vec<_> = ISAS.iter().filter_map(|entry| (entry.detect)()).collect();
         for (stored, peer) in [(Stored::F32, 0), (Stored::F16, 1), (Stored::Q8_0, 1)] {
             let (logits, case) = all_logits(name, machines[0], 1, stored);
@@ -306,12 +310,12 @@ fn every_format_is_as_near_to_its_weights_as_llama_cpp_is_and_the_same_on_every_
             println!(
                 "{name} {stored:?}: relative RMS {error:.2e} (llama.cpp {peer:.2e}), cosine {cosine:.5}"
             );
-            assert!(error <= peer && cosine >= 0.998);
-            assert_eq!(
-                fingerprint(&logits),
-                LOGITS[stored as usize][usize::from(name.ends_with("qwen2"))],
-                "{name}"
-            );
+            // llama.cpp was not measured with a cache of 8 bits: beside float weights that is all of the error.
+            let compared = stored != Stored::Q8_0 || name.starts_with("every-format");
+            assert!((error <= peer || !compared) && cosine >= 0.998);
+            if let Some(file) = ["every-format-llama", "every-format-qwen2"].iter().position(|n| *n == name) {
+                assert_eq!(fingerprint(&logits), LOGITS[stored as usize][file], "{name}");
+            }
             for (i, machine) in machines.iter().enumerate() {
                 let threads = if i == 0 { 3 } else { 1 };
                 let (again, _) = all_logits(name, *machine, threads, stored);
