@@ -4,7 +4,7 @@ use super::args::{AnswerArgs, ModelArgs, Outcome, Place, place_images, prompt};
 use super::photos::{self, Encoded};
 use super::report::Report;
 use super::terminal::Bar;
-use crate::conversation::{Content, Message, Template};
+use crate::conversation::{Content, Message, Part, Template};
 use crate::image::Image;
 use crate::{Model, Segment, Session};
 use clap::Args;
@@ -119,8 +119,6 @@ impl Run {
         Ok(())
     }
 }
-
-pub use crate::conversation::Part;
 
 fn decode(images: Vec<Encoded>, max_pixels: u64) -> anyhow::Result<(Vec<Image>, Duration)> {
     let mut decoded = Vec::new();
