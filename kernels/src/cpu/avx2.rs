@@ -1,7 +1,7 @@
 //! AVX2 with FMA and F16C: every x86 laptop and edge box since 2013. Sixteen lanes are two registers.
 #![allow(unsafe_code, reason = "intrinsics; the token below proves the CPU has them")]
 
-use super::{Isa, LANES, Task};
+use super::{Groups, Isa, LANES, Task};
 use crate::ops::Kernels;
 use core::arch::x86_64::*;
 
@@ -72,6 +72,19 @@ fn dot<const WIDE: bool>(sum: __m256i, w: __m256i, x: __m256i) -> __m256i {
         };
         _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
     }
+}
+
+/// Eight registers of eight sums: lane r of one result is the total of the low half of register r, of the other that
+/// of the high half.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn totals(r: [__m256i; 8]) -> [__m256i; 2] {
+    // Interleave two registers and add: sums of pairs, those of the first register in the even lanes.
+    let pairs = |a, b| _mm256_add_epi32(_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+    let quads = |a, b| _mm256_add_epi32(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
+    let a = quads(pairs(r[0], r[1]), pairs(r[2], r[3]));
+    let b = quads(pairs(r[4], r[5]), pairs(r[6], r[7]));
+    [_mm256_permute2x128_si256::<0x20>(a, b), _mm256_permute2x128_si256::<0x31>(a, b)]
 }
 
 // SAFETY of every block below: an `Avx2` leaves this file only after its features have been seen; loads and stores
@@ -242,6 +255,26 @@ impl Isa for Avx2 {
                 dot::<WIDE>(sum[0], _mm256_loadu_si256(p), x),
                 dot::<WIDE>(sum[1], _mm256_loadu_si256(p.add(1)), x),
             ]
+        }
+    }
+    #[inline(always)]
+    fn add_int(self, a: Self::N, b: Self::N) -> Self::N {
+        lanes!(a, b => _mm256_add_epi32)
+    }
+    #[inline(always)]
+    fn dot_rows<const WIDE: bool>(self, rows: &[Groups; LANES], group: usize, x: &[i8; 32]) -> [Self::N; 2] {
+        // SAFETY: see above.
+        unsafe {
+            let x = _mm256_loadu_si256(x.as_ptr().cast());
+            let mut out = [[_mm256_setzero_si256(); 2]; 2];
+            for (eight, rows) in rows.as_chunks::<8>().0.iter().enumerate() {
+                let mut sums = [_mm256_setzero_si256(); 8];
+                for (sum, row) in sums.iter_mut().zip(rows) {
+                    *sum = dot::<WIDE>(*sum, _mm256_loadu_si256(row[group].as_ptr().cast()), x);
+                }
+                [out[0][eight], out[1][eight]] = totals(sums);
+            }
+            out
         }
     }
     #[inline(always)]

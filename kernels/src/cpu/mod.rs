@@ -10,6 +10,7 @@
 //!
 //! To add an instruction set: one file, and one line in [`ISAS`].
 
+use crate::formats::SPAN;
 use crate::ops::Kernels;
 
 mod scalar;
@@ -17,6 +18,8 @@ pub use scalar::Scalar;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 mod neon;
@@ -28,6 +31,9 @@ pub(crate) use tests::each_isa;
 
 /// Number of lanes of the machine: weight rows of a panel, keys of a block, partial sums of a row.
 pub const LANES: usize = 16;
+
+/// Codes of one weight row: [`SPAN`] of them in groups of 32.
+pub type Groups = [[i8; 32]; SPAN / 32];
 
 /// Work that is compiled once per instruction set.
 pub trait Task {
@@ -105,6 +111,11 @@ pub trait Isa: Copy + Send + Sync + 'static {
     /// `x` is in −127..=127. Without `WIDE`, codes are in 0..=127; with it they may be any byte and count as
     /// `code + WIDE_BIAS`.
     fn dot4<const WIDE: bool>(self, sum: Self::N, codes: &[i8; 4 * LANES], x: &[i8; 4]) -> Self::N;
+    /// `a + b`, wrapping.
+    fn add_int(self, a: Self::N, b: Self::N) -> Self::N;
+    /// Lane r is `Σᵢ rows[r][group][i] · x[i]` over the first sixteen `i` in one result, over the last sixteen in the
+    /// other, exactly; codes and `x` as in [`dot4`](Isa::dot4).
+    fn dot_rows<const WIDE: bool>(self, rows: &[Groups; LANES], group: usize, x: &[i8; 32]) -> [Self::N; 2];
     /// Looks sixteen nibbles (0..=15) up in a table.
     fn lookup(self, table: &[i8; 16], nibbles: &[u8; 16]) -> [i8; 16];
     /// `to[j][i] = from[i][j]`.
@@ -121,6 +132,8 @@ pub struct Entry {
 
 /// All instruction sets of this architecture, the fastest first.
 pub const ISAS: &[Entry] = &[
+    #[cfg(target_arch = "x86_64")]
+    Entry { name: avx512::Avx512::NAME, detect: avx512::detect },
     #[cfg(target_arch = "x86_64")]
     Entry { name: avx2::Avx2::NAME, detect: avx2::detect },
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]

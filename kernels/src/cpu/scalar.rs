@@ -1,7 +1,7 @@
 //! The sixteen-lane machine in plain Rust: the definition of every operation, and the oracle the others are
 //! compared with bit by bit.
 
-use super::{Isa, LANES, Task};
+use super::{Groups, Isa, LANES, Task};
 use crate::ops::Kernels;
 use core::array::from_fn;
 use half::f16;
@@ -140,6 +140,20 @@ impl Isa for Scalar {
     #[inline(always)]
     fn dot4<const WIDE: bool>(self, sum: [i32; LANES], codes: &[i8; 4 * LANES], x: &[i8; 4]) -> [i32; LANES] {
         from_fn(|j| (0..4).fold(sum[j], |s, i| s + i32::from(codes[4 * j + i]) * i32::from(x[i])))
+    }
+    #[inline(always)]
+    fn add_int(self, a: [i32; LANES], b: [i32; LANES]) -> [i32; LANES] {
+        from_fn(|i| a[i].wrapping_add(b[i]))
+    }
+    #[inline(always)]
+    fn dot_rows<const WIDE: bool>(
+        self,
+        rows: &[Groups; LANES],
+        group: usize,
+        x: &[i8; 32],
+    ) -> [[i32; LANES]; 2] {
+        let product = |lane: usize, i: usize| i32::from(rows[lane][group][i]) * i32::from(x[i]);
+        [0, 16].map(|half| from_fn(|lane| (half..half + 16).map(|i| product(lane, i)).sum()))
     }
     #[inline(always)]
     fn lookup(self, table: &[i8; 16], nibbles: &[u8; 16]) -> [i8; 16] {

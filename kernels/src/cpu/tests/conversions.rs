@@ -126,6 +126,39 @@ on_each_isa! {
     }
 }
 
+on_each_isa! {
+    sixteen_rows_are_multiplied_exactly: |isa| {
+        let mut random = Random(5);
+        for round in 0..200 {
+            let wide: [Groups; LANES] =
+                from_fn(|_| from_fn(|_| from_fn(|_| if round == 0 { -128 } else { random.next() as i8 })));
+            let narrow = wide.map(|row| row.map(|group| group.map(|code| code & 127)));
+            let x = from_fn(|_| if round == 0 { -127 } else { random.between(-127, 127) as i8 });
+            for g in 0..8 {
+                let (bias, got) = (I::WIDE_BIAS, isa.dot_rows::<true>(&wide, g, &x));
+                check_rows(isa, got, &wide, g, &x, bias);
+                check_rows(isa, isa.dot_rows::<false>(&narrow, g, &x), &narrow, g, &x, 0);
+                let both = isa.add_int(got[0], got[1]);
+                let want: [f32; LANES] = from_fn(|r| (dot(&wide[r][g], &x, bias)) as f32);
+                assert_eq!(lanes(isa, isa.float(both)), want, "{}", I::NAME);
+            }
+        }
+    }
+}
+
+fn dot(codes: &[i8], x: &[i8], bias: i32) -> i32 {
+    codes.iter().zip(x).map(|(c, x)| (i32::from(*c) + bias) * i32::from(*x)).sum()
+}
+
+#[inline(always)]
+fn check_rows<I: Isa>(isa: I, got: [I::N; 2], rows: &[Groups; LANES], g: usize, x: &[i8; 32], bias: i32) {
+    for (half, got) in got.into_iter().enumerate() {
+        let part = 16 * half..16 * half + 16;
+        let want: [f32; LANES] = from_fn(|r| dot(&rows[r][g][part.clone()], &x[part.clone()], bias) as f32);
+        assert_eq!(lanes(isa, isa.float(got)), want, "{} half {half}", I::NAME);
+    }
+}
+
 /// Sums wrap nowhere near what a group can reach, and carry on from any 32-bit value.
 #[test]
 fn scalar_dot_accumulates_in_32_bits() {

@@ -1,7 +1,7 @@
 //! Quantized weights times the 8-bit codes of activations.
 
 use super::{Kind, Lane, turn};
-use crate::cpu::{Isa, LANES};
+use crate::cpu::{Groups, Isa, LANES};
 use crate::formats::{Quantized, SPAN};
 use crate::ops::quantize::{self, Row};
 use crate::weight::Matrix;
@@ -92,6 +92,47 @@ impl<F: Quantized> Kind for Integer<F> {
     }
 
     #[inline(always)]
+    fn single<I: Isa>(isa: I, w: &Matrix<'_>, first: usize, x: Row<'_>, scratch: &mut [f32]) -> Option<I::F> {
+        let (flat, rest) = scratch.split_at_mut_checked(LANES * SPAN / 4)?;
+        let (scales, rest) = rest.split_at_mut_checked(LANES * SPAN / F::GROUP)?;
+        let minimums = rest.get_mut(..LANES * SPAN / F::GROUP)?;
+        let (scales, minimums) = (scales.as_chunks_mut::<LANES>().0, minimums.as_chunks_mut::<LANES>().0);
+        let rows: &mut [Groups; LANES] =
+            bytemuck::cast_slice_mut::<f32, [[i8; 32]; 8]>(flat).first_chunk_mut()?;
+        let parts = quantize::GROUP / F::GROUP;
+        let bias = F::OFFSET + if F::WIDE { I::WIDE_BIAS } else { 0 };
+        let mut y = isa.splat(0.0);
+        for from in (0..w.width).step_by(SPAN) {
+            let span = SPAN.min(w.width - from);
+            for (lane, codes) in rows.iter_mut().enumerate() {
+                let blocks = w.row(first + lane).get(from / F::BLOCK * F::BYTES..).unwrap_or(&[]);
+                let codes = &mut codes.as_flattened_mut()[..span];
+                unpack_row::<I, F>(isa, blocks, codes, lane, scales, minimums);
+            }
+            let groups = from / quantize::GROUP..(from + span) / quantize::GROUP;
+            let codes = x.codes.get(from..from + span)?.as_chunks::<32>().0;
+            let xs = codes.iter().zip(x.scales.get(groups.clone())?).zip(x.sums.get(groups)?);
+            for (g, ((codes, x_scale), x_sums)) in xs.enumerate().take(SPAN / quantize::GROUP) {
+                let halves = dot_rows::<I, F>(isa, rows, g, codes);
+                for part in 0..parts {
+                    let (sum, i) = if parts == 1 {
+                        (i32::from(x_sums[0]) + i32::from(x_sums[1]), isa.add_int(halves[0], halves[1]))
+                    } else {
+                        (i32::from(x_sums[part]), halves[part])
+                    };
+                    let i = isa.float(isa.add_int(i, isa.splat_int(-bias * sum)));
+                    y = isa.fma(i, isa.mul(isa.load(scales.get(g * parts + part)?), isa.splat(*x_scale)), y);
+                    if F::MINIMUM {
+                        let minimum = isa.load(minimums.get(g * parts + part)?);
+                        y = isa.fma(minimum, isa.splat(*x_scale * sum as f32), y);
+                    }
+                }
+            }
+        }
+        Some(y)
+    }
+
+    #[inline(always)]
     fn multiply<I: Isa, const T: usize>(
         isa: I,
         panel: &Panel<'_>,
@@ -148,6 +189,11 @@ impl<F: Quantized> Kind for Integer<F> {
 #[inline(always)]
 fn dot<I: Isa, F: Quantized>(isa: I, sum: I::N, codes: &Codes, x: &[i8; 4]) -> I::N {
     if F::WIDE { isa.dot4::<true>(sum, codes, x) } else { isa.dot4::<false>(sum, codes, x) }
+}
+
+#[inline(always)]
+fn dot_rows<I: Isa, F: Quantized>(isa: I, rows: &[Groups; LANES], group: usize, x: &[i8; 32]) -> [I::N; 2] {
+    if F::WIDE { isa.dot_rows::<true>(rows, group, x) } else { isa.dot_rows::<false>(rows, group, x) }
 }
 
 /// Unpacks part of one weight row: codes to their place in row order, scale and minimum of each group to its lane.

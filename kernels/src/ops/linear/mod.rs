@@ -10,6 +10,10 @@
 //! and used for every activation row of the call, so the mapped file stays the only copy of the weights and each
 //! block is unpacked once per call. Activation rows go through in fours to share the panel's loads.
 //!
+//! A single activation row, as in decoding, has nothing to share a panel with, and turning one costs more than the
+//! multiplication. Quantized kinds then multiply along the rows of the weights, sixteen at once, and turn the integer
+//! sums instead: the same sums in another order, and integers do not mind.
+//!
 //! Quantized weights (`integer.rs`) multiply the 8-bit codes of [`super::quantize`]. For each group of inputs
 //!
 //! ```text
@@ -83,6 +87,18 @@ pub(crate) trait Kind {
     /// The part of an activation row that meets a stretch of inputs.
     fn row(x: &[f32], width: usize, row: usize, stretch: Range<usize>) -> Self::Row<'_>;
 
+    /// One activation row times sixteen weight rows without a panel, if the kind has a way that is shorter for it.
+    #[inline(always)]
+    fn single<I: Isa>(
+        _isa: I,
+        _w: &Matrix<'_>,
+        _first: usize,
+        _x: Self::Row<'_>,
+        _scratch: &mut [f32],
+    ) -> Option<I::F> {
+        None
+    }
+
     /// `T` activation rows times one panel, added to `y`.
     fn multiply<I: Isa, const T: usize>(
         isa: I,
@@ -101,6 +117,9 @@ impl<K: Kind> Kernel for Map<'_, '_, K> {
         let (w, columns) = (&self.0.weight, tile.columns());
         for first in columns.clone().step_by(LANES) {
             let lanes = first - columns.start..(first + LANES).min(columns.end) - columns.start;
+            if tile.rows().len() == 1 && self.single(isa, first, &lanes, tile, scratch).is_some() {
+                continue;
+            }
             for from in (0..w.width).step_by(K::STRETCH) {
                 let stretch = from..(from + K::STRETCH).min(w.width);
                 let panel = K::pack(isa, w, first, stretch.clone(), scratch);
@@ -120,6 +139,22 @@ impl<K: Kind> Kernel for Map<'_, '_, K> {
 }
 
 impl<K: Kind> Map<'_, '_, K> {
+    /// The tile's only row, where the kind has a way for it.
+    #[inline(always)]
+    fn single<I: Isa>(
+        &self,
+        isa: I,
+        first: usize,
+        lanes: &Range<usize>,
+        tile: &mut Tile<'_>,
+        scratch: &mut [f32],
+    ) -> Option<()> {
+        let (w, row) = (&self.0.weight, tile.rows().start);
+        let y = K::single(isa, w, first, K::row(self.0.x, w.width, row, 0..w.width), scratch)?;
+        math::write(isa, y, tile.row(row).get_mut(lanes.clone())?);
+        Some(())
+    }
+
     /// `T` rows from `first` on, over one stretch; earlier stretches have left their sums in the tile.
     #[inline(always)]
     fn rows<I: Isa, const T: usize>(

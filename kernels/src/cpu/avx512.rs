@@ -1,0 +1,278 @@
+//! AVX-512 with VNNI: Ice Lake and later, Zen 4 and later. Sixteen lanes are one register.
+//!
+//! `vpdpbusd` multiplies four unsigned bytes by four signed ones and adds the products to a 32-bit lane, exactly. The
+//! weight is the unsigned operand: narrow codes are as they are, wide ones are shifted by 128 ([`Isa::WIDE_BIAS`]),
+//! which the caller takes off again with the sum of the activations.
+#![allow(unsafe_code, reason = "intrinsics; the token below proves the CPU has them")]
+
+use super::{Groups, Isa, LANES, Task};
+use crate::ops::Kernels;
+use core::arch::x86_64::*;
+
+pub(super) fn detect() -> Option<&'static dyn Kernels> {
+    static TOKEN: Avx512 = Avx512(());
+    Avx512::new().map(|_| &TOKEN as &dyn Kernels)
+}
+
+/// The token: only [`Avx512::new`] and [`detect`] let it out, after they have seen the features.
+#[derive(Clone, Copy)]
+pub(super) struct Avx512(());
+
+impl Avx512 {
+    /// The proof that this CPU has the instructions, if it has.
+    pub(super) fn new() -> Option<Avx512> {
+        #[cfg(feature = "std")]
+        let has = std::arch::is_x86_feature_detected!("avx512f")
+            && std::arch::is_x86_feature_detected!("avx512bw")
+            && std::arch::is_x86_feature_detected!("avx512vl")
+            && std::arch::is_x86_feature_detected!("avx512vnni")
+            && std::arch::is_x86_feature_detected!("f16c");
+        #[cfg(not(feature = "std"))]
+        let has = cfg!(all(
+            target_feature = "avx512f",
+            target_feature = "avx512bw",
+            target_feature = "avx512vl",
+            target_feature = "avx512vnni",
+            target_feature = "f16c"
+        ));
+        has.then_some(Avx512(()))
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,f16c")]
+fn enter<T: Task>(isa: Avx512, task: T) -> T::Out {
+    task.run(isa)
+}
+
+/// Columns of sixteen rows of 32-bit words: pairs, then quads, then quarters of registers, twice.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn transpose16(mut r: [__m512i; 16]) -> [__m512i; 16] {
+    // Within each 128-bit quarter q, afterwards r[4g + j] holds word 4q + j of rows 4g to 4g + 3.
+    for g in 0..4 {
+        let (a, b, c, d) = (r[4 * g], r[4 * g + 1], r[4 * g + 2], r[4 * g + 3]);
+        let (ab, cd) = (_mm512_unpacklo_epi32(a, b), _mm512_unpacklo_epi32(c, d));
+        r[4 * g] = _mm512_unpacklo_epi64(ab, cd);
+        r[4 * g + 1] = _mm512_unpackhi_epi64(ab, cd);
+        let (ab, cd) = (_mm512_unpackhi_epi32(a, b), _mm512_unpackhi_epi32(c, d));
+        r[4 * g + 2] = _mm512_unpacklo_epi64(ab, cd);
+        r[4 * g + 3] = _mm512_unpackhi_epi64(ab, cd);
+    }
+    // The same on quarters: register 4q + j gathers quarter q of the four groups.
+    let mut out = r;
+    for j in 0..4 {
+        let (a, b, c, d) = (r[j], r[4 + j], r[8 + j], r[12 + j]);
+        let (low, high) = (_mm512_shuffle_i32x4::<0x44>(a, b), _mm512_shuffle_i32x4::<0x44>(c, d));
+        out[j] = _mm512_shuffle_i32x4::<0x88>(low, high);
+        out[4 + j] = _mm512_shuffle_i32x4::<0xDD>(low, high);
+        let (low, high) = (_mm512_shuffle_i32x4::<0xEE>(a, b), _mm512_shuffle_i32x4::<0xEE>(c, d));
+        out[8 + j] = _mm512_shuffle_i32x4::<0x88>(low, high);
+        out[12 + j] = _mm512_shuffle_i32x4::<0xDD>(low, high);
+    }
+    out
+}
+
+/// Eight registers, each the sums of a row and of the row four below it, eight lanes each: lane r of one result is the
+/// total of the first four lanes of row r, of the other that of the last four.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn totals(r: [__m512i; 8]) -> [__m512i; 2] {
+    // Interleave two registers and add: sums of pairs, those of the first register in the even lanes.
+    let pairs = |a, b| _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+    let quads = |a, b| _mm512_add_epi32(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+    let a = quads(pairs(r[0], r[1]), pairs(r[2], r[3]));
+    let b = quads(pairs(r[4], r[5]), pairs(r[6], r[7]));
+    [_mm512_shuffle_i32x4::<0x88>(a, b), _mm512_shuffle_i32x4::<0xDD>(a, b)]
+}
+
+// SAFETY of every block below: an `Avx512` leaves this file only after its features have been seen; loads and stores
+// are unaligned ones and go through references to arrays of the exact size.
+impl Isa for Avx512 {
+    const NAME: &'static str = "avx512-vnni";
+    const WIDE_BIAS: i32 = 128;
+    type F = __m512;
+    type N = __m512i;
+
+    #[inline(always)]
+    fn enter<T: Task>(self, task: T) -> T::Out {
+        // SAFETY: the token proves the features.
+        unsafe { enter(self, task) }
+    }
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> __m512 {
+        // SAFETY: see above.
+        unsafe { _mm512_set1_ps(x) }
+    }
+    #[inline(always)]
+    fn load(self, from: &[f32; LANES]) -> __m512 {
+        // SAFETY: see above.
+        unsafe { _mm512_loadu_ps(from.as_ptr()) }
+    }
+    #[inline(always)]
+    fn store(self, x: __m512, to: &mut [f32; LANES]) {
+        // SAFETY: see above.
+        unsafe { _mm512_storeu_ps(to.as_mut_ptr(), x) }
+    }
+    #[inline(always)]
+    fn add(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: see above.
+        unsafe { _mm512_add_ps(a, b) }
+    }
+    #[inline(always)]
+    fn sub(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: see above.
+        unsafe { _mm512_sub_ps(a, b) }
+    }
+    #[inline(always)]
+    fn mul(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: see above.
+        unsafe { _mm512_mul_ps(a, b) }
+    }
+    #[inline(always)]
+    fn div(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: see above.
+        unsafe { _mm512_div_ps(a, b) }
+    }
+    #[inline(always)]
+    fn fma(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+        // SAFETY: see above.
+        unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    fn sqrt(self, a: __m512) -> __m512 {
+        // SAFETY: see above.
+        unsafe { _mm512_sqrt_ps(a) }
+    }
+    #[inline(always)]
+    fn max(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: see above.
+        unsafe { _mm512_max_ps(a, b) }
+    }
+    #[inline(always)]
+    fn min(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: see above.
+        unsafe { _mm512_min_ps(a, b) }
+    }
+    #[inline(always)]
+    fn select(self, a: __m512, b: __m512, yes: __m512, no: __m512) -> __m512 {
+        // SAFETY: see above.
+        unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), no, yes) }
+    }
+    #[inline(always)]
+    fn pow2(self, n: __m512) -> __m512 {
+        // SAFETY: see above.
+        unsafe {
+            let exponent = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponent))
+        }
+    }
+    #[inline(always)]
+    fn sum(self, x: __m512) -> f32 {
+        // SAFETY: see above.
+        unsafe {
+            let high = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(x)));
+            let x = _mm256_add_ps(_mm512_castps512_ps256(x), high);
+            let x = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
+            let x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+            _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)))
+        }
+    }
+
+    #[inline(always)]
+    fn half(self, bits: u16) -> f32 {
+        // SAFETY: see above.
+        unsafe { _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(i32::from(bits)))) }
+    }
+    #[inline(always)]
+    fn load_half(self, from: &[u16; LANES]) -> __m512 {
+        // SAFETY: see above.
+        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.as_ptr().cast())) }
+    }
+    #[inline(always)]
+    fn store_half(self, x: __m512, to: &mut [u16; LANES]) {
+        // SAFETY: see above.
+        unsafe {
+            _mm256_storeu_si256(to.as_mut_ptr().cast(), _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(x));
+        }
+    }
+    #[inline(always)]
+    fn load_codes(self, from: &[i8; LANES]) -> __m512 {
+        // SAFETY: see above.
+        unsafe { _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(from.as_ptr().cast()))) }
+    }
+    #[inline(always)]
+    fn store_codes(self, x: __m512, to: &mut [i8; LANES]) {
+        // SAFETY: see above.
+        unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(x))) }
+    }
+
+    #[inline(always)]
+    fn splat_int(self, x: i32) -> __m512i {
+        // SAFETY: see above.
+        unsafe { _mm512_set1_epi32(x) }
+    }
+    #[inline(always)]
+    fn float(self, x: __m512i) -> __m512 {
+        // SAFETY: see above.
+        unsafe { _mm512_cvtepi32_ps(x) }
+    }
+    #[inline(always)]
+    fn dot4<const WIDE: bool>(self, sum: __m512i, codes: &[i8; 4 * LANES], x: &[i8; 4]) -> __m512i {
+        // SAFETY: see above.
+        unsafe {
+            let codes = _mm512_loadu_si512(codes.as_ptr().cast());
+            // Code + 128 as an unsigned byte: the top bit turned.
+            let codes = if WIDE { _mm512_xor_si512(codes, _mm512_set1_epi8(-128)) } else { codes };
+            _mm512_dpbusd_epi32(sum, codes, _mm512_set1_epi32(bytemuck::cast(*x)))
+        }
+    }
+    #[inline(always)]
+    fn add_int(self, a: __m512i, b: __m512i) -> __m512i {
+        // SAFETY: see above.
+        unsafe { _mm512_add_epi32(a, b) }
+    }
+    #[inline(always)]
+    fn dot_rows<const WIDE: bool>(self, rows: &[Groups; LANES], group: usize, x: &[i8; 32]) -> [__m512i; 2] {
+        // SAFETY: see above.
+        unsafe {
+            let x = _mm512_broadcast_i64x4(_mm256_loadu_si256(x.as_ptr().cast()));
+            let mut sums = [_mm512_setzero_si512(); 8];
+            for (eight, rows) in rows.as_chunks::<8>().0.iter().enumerate() {
+                for r in 0..4 {
+                    let row = _mm256_loadu_si256(rows[r][group].as_ptr().cast());
+                    let below = _mm256_loadu_si256(rows[r + 4][group].as_ptr().cast());
+                    let codes = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(row), below);
+                    let codes = if WIDE { _mm512_xor_si512(codes, _mm512_set1_epi8(-128)) } else { codes };
+                    sums[4 * eight + r] = _mm512_dpbusd_epi32(_mm512_setzero_si512(), codes, x);
+                }
+            }
+            totals(sums)
+        }
+    }
+    #[inline(always)]
+    fn lookup(self, table: &[i8; 16], nibbles: &[u8; 16]) -> [i8; 16] {
+        let mut out = [0; 16];
+        // SAFETY: see above.
+        unsafe {
+            let table = _mm_loadu_si128(table.as_ptr().cast());
+            let index = _mm_and_si128(_mm_loadu_si128(nibbles.as_ptr().cast()), _mm_set1_epi8(15));
+            _mm_storeu_si128(out.as_mut_ptr().cast(), _mm_shuffle_epi8(table, index));
+        }
+        out
+    }
+    #[inline(always)]
+    fn transpose(self, from: [&[u32; LANES]; LANES], to: &mut [[u32; LANES]; LANES]) {
+        // SAFETY: see above.
+        unsafe {
+            // Not by closures, which a compiler may compile apart, without the features.
+            let mut square = [_mm512_setzero_si512(); LANES];
+            for (register, row) in square.iter_mut().zip(from) {
+                *register = _mm512_loadu_si512(row.as_ptr().cast());
+            }
+            for (column, to) in transpose16(square).into_iter().zip(to) {
+                _mm512_storeu_si512(to.as_mut_ptr().cast(), column);
+            }
+        }
+    }
+}
