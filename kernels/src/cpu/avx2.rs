@@ -121,6 +121,14 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
+    fn fetch(self, bytes: &[u8]) {
+        for line in bytes.chunks(64) {
+            // SAFETY: see above; a hint, which reads nothing.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
+        }
+    }
+
+    #[inline(always)]
     fn splat(self, x: f32) -> F {
         // SAFETY: see above.
         unsafe { [_mm256_set1_ps(x); 2] }
@@ -255,6 +263,56 @@ impl Isa for Avx2 {
                 dot::<WIDE>(sum[0], _mm256_loadu_si256(p), x),
                 dot::<WIDE>(sum[1], _mm256_loadu_si256(p.add(1)), x),
             ]
+        }
+    }
+    #[inline(always)]
+    fn dot_panel<const WIDE: bool, const T: usize>(
+        self,
+        mut sums: [Self::N; T],
+        codes: &[[i8; 4 * LANES]],
+        x: [&[[i8; 4]]; T],
+        largest: i8,
+    ) -> [Self::N; T] {
+        // So many sums of two products fit 16 bits; only those of all are widened: 8 for four-bit codes, 4 for five.
+        let fit = if WIDE { 1 } else { i16::MAX as usize / (2 * 127 * largest.max(1) as usize) };
+        if fit == 1 {
+            for (c, codes) in codes.iter().enumerate() {
+                for t in 0..T {
+                    sums[t] = self.dot4::<WIDE>(sums[t], codes, &x[t][c]);
+                }
+            }
+            return sums;
+        }
+        // SAFETY: see above.
+        unsafe {
+            let zero = _mm256_setzero_si256();
+            for (block, codes) in codes.chunks(fit).enumerate() {
+                let mut pairs = [[zero; 2]; T];
+                for (c, codes) in codes.iter().enumerate() {
+                    let p = codes.as_ptr().cast::<__m256i>();
+                    let (low, high) = (_mm256_loadu_si256(p), _mm256_loadu_si256(p.add(1)));
+                    for t in 0..T {
+                        let x = _mm256_set1_epi32(bytemuck::cast(x[t][block * fit + c]));
+                        pairs[t][0] = _mm256_add_epi16(pairs[t][0], _mm256_maddubs_epi16(low, x));
+                        pairs[t][1] = _mm256_add_epi16(pairs[t][1], _mm256_maddubs_epi16(high, x));
+                    }
+                }
+                for t in 0..T {
+                    for half in 0..2 {
+                        let wide = _mm256_madd_epi16(pairs[t][half], _mm256_set1_epi16(1));
+                        sums[t][half] = _mm256_add_epi32(sums[t][half], wide);
+                    }
+                }
+            }
+        }
+        sums
+    }
+    #[inline(always)]
+    fn weigh(self, sums: &[i16; 2], by: [i16; 2]) -> Self::N {
+        // SAFETY: see above.
+        unsafe {
+            let (sums, by) = (bytemuck::cast(*sums), bytemuck::cast(by));
+            [_mm256_madd_epi16(_mm256_set1_epi32(sums), _mm256_set1_epi32(by)); 2]
         }
     }
     #[inline(always)]

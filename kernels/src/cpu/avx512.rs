@@ -2,7 +2,7 @@
 //!
 //! `vpdpbusd` multiplies four unsigned bytes by four signed ones and adds the products to a 32-bit lane, exactly. The
 //! weight is the unsigned operand: narrow codes are as they are, wide ones are shifted by 128 ([`Isa::WIDE_BIAS`]),
-//! which the caller takes off again with the sum of the activations.
+//! which costs nothing where the caller starts from −128 times the sum of the activations.
 #![allow(unsafe_code, reason = "intrinsics; the token below proves the CPU has them")]
 
 use super::{Groups, Isa, LANES, Task};
@@ -89,6 +89,7 @@ fn totals(r: [__m512i; 8]) -> [__m512i; 2] {
 // are unaligned ones and go through references to arrays of the exact size.
 impl Isa for Avx512 {
     const NAME: &'static str = "avx512-vnni";
+    const ROWS: usize = 8;
     const WIDE_BIAS: i32 = 128;
     type F = __m512;
     type N = __m512i;
@@ -97,6 +98,14 @@ impl Isa for Avx512 {
     fn enter<T: Task>(self, task: T) -> T::Out {
         // SAFETY: the token proves the features.
         unsafe { enter(self, task) }
+    }
+
+    #[inline(always)]
+    fn fetch(self, bytes: &[u8]) {
+        for line in bytes.chunks(64) {
+            // SAFETY: see above; a hint, which reads nothing.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
+        }
     }
 
     #[inline(always)]
@@ -222,9 +231,15 @@ impl Isa for Avx512 {
         // SAFETY: see above.
         unsafe {
             let codes = _mm512_loadu_si512(codes.as_ptr().cast());
-            // Code + 128 as an unsigned byte: the top bit turned.
-            let codes = if WIDE { _mm512_xor_si512(codes, _mm512_set1_epi8(-128)) } else { codes };
             _mm512_dpbusd_epi32(sum, codes, _mm512_set1_epi32(bytemuck::cast(*x)))
+        }
+    }
+    #[inline(always)]
+    fn weigh(self, sums: &[i16; 2], by: [i16; 2]) -> __m512i {
+        // SAFETY: see above.
+        unsafe {
+            let (sums, by) = (bytemuck::cast(*sums), bytemuck::cast(by));
+            _mm512_dpwssd_epi32(_mm512_setzero_si512(), _mm512_set1_epi32(by), _mm512_set1_epi32(sums))
         }
     }
     #[inline(always)]
@@ -243,6 +258,7 @@ impl Isa for Avx512 {
                     let row = _mm256_loadu_si256(rows[r][group].as_ptr().cast());
                     let below = _mm256_loadu_si256(rows[r + 4][group].as_ptr().cast());
                     let codes = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(row), below);
+                    // Code + 128 as an unsigned byte: the top bit turned.
                     let codes = if WIDE { _mm512_xor_si512(codes, _mm512_set1_epi8(-128)) } else { codes };
                     sums[4 * eight + r] = _mm512_dpbusd_epi32(_mm512_setzero_si512(), codes, x);
                 }

@@ -55,12 +55,18 @@ pub trait Isa: Copy + Send + Sync + 'static {
     /// Its name, as `OCELLI_ISA` spells it.
     const NAME: &'static str;
 
-    /// Added to wide codes before [`dot4`](Isa::dot4) multiplies them, by instruction sets whose dot product wants
-    /// unsigned weights.
+    /// Activation rows that share a load of a panel: as many as leave registers for everything else.
+    const ROWS: usize = 4;
+
+    /// What instruction sets whose dot product wants unsigned weights add to wide codes: 0 or 128.
     const WIDE_BIAS: i32 = 0;
 
     /// Runs the task with the instruction set's features enabled.
     fn enter<T: Task>(self, task: T) -> T::Out;
+
+    /// Asks the memory for bytes that will be read soon.
+    #[inline(always)]
+    fn fetch(self, _bytes: &[u8]) {}
 
     /// All lanes `x`.
     fn splat(self, x: f32) -> Self::F;
@@ -108,13 +114,31 @@ pub trait Isa: Copy + Send + Sync + 'static {
     fn float(self, x: Self::N) -> Self::F;
     /// `sum[j] + Σᵢ codes[4j + i] · x[i]` for the four `i`, exactly.
     ///
-    /// `x` is in −127..=127. Without `WIDE`, codes are in 0..=127; with it they may be any byte and count as
-    /// `code + WIDE_BIAS`.
+    /// `x` is in −127..=127. Without `WIDE`, codes are in 0..=127; with it they are any byte plus `WIDE_BIAS`, wrapped.
     fn dot4<const WIDE: bool>(self, sum: Self::N, codes: &[i8; 4 * LANES], x: &[i8; 4]) -> Self::N;
+    /// For each of `T` activation rows the [`dot4`](Isa::dot4) of every fourth input in turn: `codes` and `x[t]` give four
+    /// inputs at a time. `largest` is the largest code.
+    #[inline(always)]
+    fn dot_panel<const WIDE: bool, const T: usize>(
+        self,
+        mut sums: [Self::N; T],
+        codes: &[[i8; 4 * LANES]],
+        x: [&[[i8; 4]]; T],
+        _largest: i8,
+    ) -> [Self::N; T] {
+        for (c, codes) in codes.iter().enumerate() {
+            for t in 0..T {
+                sums[t] = self.dot4::<WIDE>(sums[t], codes, &x[t][c]);
+            }
+        }
+        sums
+    }
+    /// `sums[0] · by[0] + sums[1] · by[1]` in all lanes.
+    fn weigh(self, sums: &[i16; 2], by: [i16; 2]) -> Self::N;
     /// `a + b`, wrapping.
     fn add_int(self, a: Self::N, b: Self::N) -> Self::N;
     /// Lane r is `Σᵢ rows[r][group][i] · x[i]` over the first sixteen `i` in one result, over the last sixteen in the
-    /// other, exactly; codes and `x` as in [`dot4`](Isa::dot4).
+    /// other, exactly, and with `WIDE` codes count as `code + WIDE_BIAS`; `x` as in [`dot4`](Isa::dot4).
     fn dot_rows<const WIDE: bool>(self, rows: &[Groups; LANES], group: usize, x: &[i8; 32]) -> [Self::N; 2];
     /// Looks sixteen nibbles (0..=15) up in a table.
     fn lookup(self, table: &[i8; 16], nibbles: &[u8; 16]) -> [i8; 16];

@@ -149,6 +149,16 @@ impl<D: Dot> Isa for Neon<D> {
     }
 
     #[inline(always)]
+    fn fetch(self, bytes: &[u8]) {
+        for line in bytes.chunks(64) {
+            // SAFETY: a hint, which reads nothing; by assembler, as the compiler's intrinsic is not stable.
+            unsafe {
+                core::arch::asm!("prfm pldl1keep, [{}]", in(reg) line.as_ptr(), options(nomem, nostack, preserves_flags));
+            }
+        }
+    }
+
+    #[inline(always)]
     fn splat(self, x: f32) -> F {
         // SAFETY: see above.
         unsafe { [vdupq_n_f32(x); 4] }
@@ -270,6 +280,10 @@ impl<D: Dot> Isa for Neon<D> {
                 self.0.dot(sum[3], vld1q_s8(p.add(48)), x),
             ]
         }
+    }
+    #[inline(always)]
+    fn weigh(self, sums: &[i16; 2], by: [i16; 2]) -> Self::N {
+        self.splat_int(i32::from(sums[0]) * i32::from(by[0]) + i32::from(sums[1]) * i32::from(by[1]))
     }
     #[inline(always)]
     fn add_int(self, a: Self::N, b: Self::N) -> Self::N {

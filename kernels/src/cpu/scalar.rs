@@ -142,6 +142,10 @@ impl Isa for Scalar {
         from_fn(|j| (0..4).fold(sum[j], |s, i| s + i32::from(codes[4 * j + i]) * i32::from(x[i])))
     }
     #[inline(always)]
+    fn weigh(self, sums: &[i16; 2], by: [i16; 2]) -> [i32; LANES] {
+        [i32::from(sums[0]) * i32::from(by[0]) + i32::from(sums[1]) * i32::from(by[1]); LANES]
+    }
+    #[inline(always)]
     fn add_int(self, a: [i32; LANES], b: [i32; LANES]) -> [i32; LANES] {
         from_fn(|i| a[i].wrapping_add(b[i]))
     }

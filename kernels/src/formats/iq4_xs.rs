@@ -23,6 +23,7 @@ impl Quantized for IQ4XS {
     const GROUP: usize = 32;
     const OFFSET: i32 = 0;
     const WIDE: bool = true;
+    const LARGEST: i8 = 127;
     const MINIMUM: bool = false;
 
     #[inline(always)]

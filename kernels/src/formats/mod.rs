@@ -59,6 +59,8 @@ pub trait Quantized: Copy + Send + Sync + 'static {
     /// False: codes are in 0..=127, so they are the same number read as signed or as unsigned byte.
     /// True: codes use all of −128..=127 (and `OFFSET` is 0).
     const WIDE: bool;
+    /// The largest code there is.
+    const LARGEST: i8;
     /// Whether groups carry a minimum.
     const MINIMUM: bool;
 

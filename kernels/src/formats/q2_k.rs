@@ -25,6 +25,7 @@ impl Quantized for Q2K {
     const GROUP: usize = 16;
     const OFFSET: i32 = 0;
     const WIDE: bool = false;
+    const LARGEST: i8 = 3;
     const MINIMUM: bool = true;
 
     #[inline(always)]

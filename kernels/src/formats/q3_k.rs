@@ -36,6 +36,7 @@ impl Quantized for Q3K {
     const GROUP: usize = 16;
     const OFFSET: i32 = 4;
     const WIDE: bool = false;
+    const LARGEST: i8 = 7;
     const MINIMUM: bool = false;
 
     #[inline(always)]

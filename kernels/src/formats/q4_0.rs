@@ -29,6 +29,7 @@ impl Quantized for Q4_0 {
     const GROUP: usize = 32;
     const OFFSET: i32 = 8;
     const WIDE: bool = false;
+    const LARGEST: i8 = 15;
     const MINIMUM: bool = false;
 
     #[inline(always)]

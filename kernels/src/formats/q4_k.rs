@@ -37,6 +37,7 @@ impl Quantized for Q4K {
     const GROUP: usize = 32;
     const OFFSET: i32 = 0;
     const WIDE: bool = false;
+    const LARGEST: i8 = 15;
     const MINIMUM: bool = true;
 
     #[inline(always)]

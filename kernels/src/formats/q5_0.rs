@@ -43,6 +43,7 @@ impl Quantized for Q5_0 {
     const GROUP: usize = 32;
     const OFFSET: i32 = 16;
     const WIDE: bool = false;
+    const LARGEST: i8 = 31;
     const MINIMUM: bool = false;
 
     #[inline(always)]

@@ -25,6 +25,7 @@ impl Quantized for Q5K {
     const GROUP: usize = 32;
     const OFFSET: i32 = 0;
     const WIDE: bool = false;
+    const LARGEST: i8 = 31;
     const MINIMUM: bool = true;
 
     #[inline(always)]

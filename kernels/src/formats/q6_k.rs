@@ -36,6 +36,7 @@ impl Quantized for Q6K {
     const GROUP: usize = 16;
     const OFFSET: i32 = 32;
     const WIDE: bool = false;
+    const LARGEST: i8 = 63;
     const MINIMUM: bool = false;
 
     #[inline(always)]

@@ -21,6 +21,7 @@ impl Quantized for Q8_0 {
     const GROUP: usize = 32;
     const OFFSET: i32 = 0;
     const WIDE: bool = true;
+    const LARGEST: i8 = 127;
     const MINIMUM: bool = false;
 
     #[inline(always)]

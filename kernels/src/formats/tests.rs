@@ -79,7 +79,7 @@ impl Visitor for Promises<'_> {
         for block in self.0.chunks_exact(F::BYTES) {
             let (mut codes, mut scales, mut minimums) = ([0; SPAN], [f32::NAN; 17], [f32::NAN; 17]);
             F::unpack(Scalar, block, &mut codes, &mut scales, &mut minimums);
-            assert!(F::WIDE || codes.iter().all(|c| *c >= 0));
+            assert!(codes.iter().all(|c| *c <= F::LARGEST && (F::WIDE || *c >= 0)));
             assert!(!F::WIDE || F::OFFSET == 0);
             let groups = F::BLOCK / F::GROUP;
             assert_eq!(scales.iter().position(|s| s.is_nan()), Some(groups));

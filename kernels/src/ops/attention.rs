@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A causal row at position `past + r` sees the keys up to itself; otherwise a row sees all keys of its sequence. Up to
-//! four queries go through the keys together: rows, or heads that share a key-value head. The scores of those four
+//! eight queries go through the keys together: rows, or heads that share a key-value head. The scores of those
 //! are all that is ever held, there is no matrix of them.
 //!
 //! Scores are summed element by element with lanes as keys; values are added key by key with lanes as elements; the
@@ -17,8 +17,8 @@ use crate::cpu::{Isa, LANES};
 use crate::math;
 use crate::tile::Tile;
 
-/// Queries that go through the keys together.
-const QUERIES: usize = 4;
+/// Most queries that go through the keys together; an instruction set with few registers takes half of them.
+const QUERIES: usize = 8;
 
 /// Attention of queries over remembered keys and values.
 pub struct Attention<'a> {
@@ -56,6 +56,16 @@ struct Query {
     count: usize,
 }
 
+/// `T` queries from the i-th on.
+#[inline(always)]
+fn successive<const T: usize>(i: usize, query: impl Fn(usize) -> Query) -> [Query; T] {
+    let mut all = [query(i); T];
+    for (t, q) in all.iter_mut().enumerate() {
+        *q = query(i + t);
+    }
+    all
+}
+
 impl Kernel for Attention<'_> {
     #[inline(always)]
     fn tile<I: Isa>(&self, isa: I, tile: &mut Tile<'_>, scratch: &mut [f32]) {
@@ -79,13 +89,17 @@ impl Kernel for Attention<'_> {
                 Query { row: r, head: i % self.groups, count: seen.min(self.layout.capacity) }
             };
             let mut i = 0;
-            while i + QUERIES <= queries {
-                let mut together = [query(i); QUERIES];
-                for (t, q) in together.iter_mut().enumerate() {
-                    *q = query(i + t);
+            if I::ROWS >= QUERIES {
+                while i + QUERIES <= queries {
+                    let together: [Query; QUERIES] = successive(i, query);
+                    self.attend(isa, kv_head, together, keys, values, tile, scratch);
+                    i += QUERIES;
                 }
+            }
+            while i + QUERIES / 2 <= queries {
+                let together: [Query; QUERIES / 2] = successive(i, query);
                 self.attend(isa, kv_head, together, keys, values, tile, scratch);
-                i += QUERIES;
+                i += QUERIES / 2;
             }
             (i..queries).for_each(|i| self.attend(isa, kv_head, [query(i)], keys, values, tile, scratch));
             row = end;

@@ -17,32 +17,42 @@ use crate::tile::Tile;
 /// Values that share a scale.
 pub const GROUP: usize = 32;
 
-/// Cells (`f32` words) a row of `width` values takes: codes, scales, sums.
+/// Cells (`f32` words) of a group: 32 codes, the scale, two sums of 16 bits. All that a row brings to a group of weights
+/// lies together, so that one address serves for it.
+const CELLS: usize = GROUP / 4 + 2;
+
+/// Cells a row of `width` values takes.
 pub const fn cells(width: usize) -> usize {
-    width / 4 + width / GROUP + width / GROUP
+    width / GROUP * CELLS
 }
 
-/// One quantized row.
-#[derive(Clone, Copy)]
-pub(crate) struct Row<'a> {
-    /// Codes in −127..=127, `width` of them.
-    pub(crate) codes: &'a [i8],
-    /// One scale per group.
-    pub(crate) scales: &'a [f32],
-    /// Sums of 16 codes: two per group.
-    pub(crate) sums: &'a [[i16; 2]],
+/// A group of a quantized row, read by the functions below.
+pub(crate) type Group = [f32; CELLS];
+
+/// The codes, each in −127..=127, four by four.
+#[inline(always)]
+pub(crate) fn codes(group: &Group) -> &[[i8; 4]; GROUP / 4] {
+    const NONE: &[[i8; 4]; GROUP / 4] = &[[0; 4]; GROUP / 4];
+    group.first_chunk::<{ GROUP / 4 }>().map_or(NONE, bytemuck::cast_ref)
 }
 
-impl<'a> Row<'a> {
-    /// Row `index` of a quantized matrix whose rows had `width` values.
-    #[inline(always)]
-    pub(crate) fn new(matrix: &'a [f32], width: usize, index: usize) -> Row<'a> {
-        let row = matrix.get(index * cells(width)..).unwrap_or(&[]);
-        let (codes, rest) = row.split_at_checked(width / 4).unwrap_or_default();
-        let (scales, rest) = rest.split_at_checked(width / GROUP).unwrap_or_default();
-        let sums = rest.get(..width / GROUP).unwrap_or(&[]);
-        Row { codes: bytemuck::cast_slice(codes), scales, sums: bytemuck::cast_slice(sums) }
-    }
+/// The scale.
+#[inline(always)]
+pub(crate) fn scale(group: &Group) -> f32 {
+    group[CELLS - 2]
+}
+
+/// The sums of the first and of the last sixteen codes.
+#[inline(always)]
+pub(crate) fn sums(group: &Group) -> &[i16; 2] {
+    bytemuck::cast_ref(&group[CELLS - 1])
+}
+
+/// Groups of a row of a quantized matrix whose rows had `width` values.
+#[inline(always)]
+pub(crate) fn row(matrix: &[f32], width: usize, index: usize) -> &[Group] {
+    let cells = cells(width);
+    matrix.get(index * cells..).and_then(|rest| rest.get(..cells)).unwrap_or(&[]).as_chunks().0
 }
 
 /// `[rows, width]` to `[rows, cells(width)]`.
@@ -58,15 +68,15 @@ impl Kernel for Quantize<'_> {
     fn tile<I: Isa>(&self, isa: I, tile: &mut Tile<'_>, _: &mut [f32]) {
         for r in tile.rows() {
             let x = self.x.get(r * self.width..(r + 1) * self.width).unwrap_or(&[]);
-            let (codes, rest) = tile.row(r).split_at_mut(self.width / 4);
-            let (scales, sums) = rest.split_at_mut(self.width / GROUP);
-            let codes = bytemuck::cast_slice_mut::<f32, i8>(codes).as_chunks_mut::<GROUP>().0;
-            let sums = bytemuck::cast_slice_mut::<f32, [i16; 2]>(sums);
-            for (((x, codes), scale), sums) in x.as_chunks().0.iter().zip(codes).zip(scales).zip(sums) {
-                *scale = group(isa, x, codes);
+            for (x, cells) in x.as_chunks().0.iter().zip(tile.row(r).as_chunks_mut::<CELLS>().0) {
+                let mut codes = [0; GROUP];
+                let scale = group(isa, x, &mut codes);
                 let (low, high) = codes.split_at(LANES);
                 let sum = |codes: &[i8]| codes.iter().map(|c| i16::from(*c)).sum();
-                *sums = [sum(low), sum(high)];
+                let sums: [i16; 2] = [sum(low), sum(high)];
+                let (words, rest) = cells.split_at_mut(GROUP / 4);
+                words.copy_from_slice(&bytemuck::cast::<_, [f32; GROUP / 4]>(codes));
+                rest.copy_from_slice(&[scale, bytemuck::cast(sums)]);
             }
         }
     }

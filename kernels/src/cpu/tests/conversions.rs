@@ -94,7 +94,8 @@ on_each_isa! {
 fn check_dot<I: Isa, const WIDE: bool>(isa: I, codes: &[i8; 64], x: &[i8; 4], sum: i32) {
     let bias = if WIDE { I::WIDE_BIAS } else { 0 };
     // The sum in each lane is small enough to be exact as f32: |sum| + 4 · 256 · 127 < 2²⁴.
-    let got = lanes(isa, isa.float(isa.dot4::<WIDE>(isa.splat_int(sum), codes, x)));
+    let biased = codes.map(|code| code.wrapping_add(bias as i8));
+    let got = lanes(isa, isa.float(isa.dot4::<WIDE>(isa.splat_int(sum), &biased, x)));
     let want: [i64; LANES] = from_fn(|j| {
         let products = (0..4).map(|i| i64::from(i32::from(codes[4 * j + i]) + bias) * i64::from(x[i]));
         i64::from(sum) + products.sum::<i64>()
@@ -141,6 +142,44 @@ on_each_isa! {
                 let both = isa.add_int(got[0], got[1]);
                 let want: [f32; LANES] = from_fn(|r| (dot(&wide[r][g], &x, bias)) as f32);
                 assert_eq!(lanes(isa, isa.float(both)), want, "{}", I::NAME);
+            }
+        }
+    }
+}
+
+on_each_isa! {
+    sums_are_weighed: |isa| {
+        let mut random = Random(6);
+        for _ in 0..1000 {
+            let [sums, by] = from_fn(|_| [random.between(-2032, 2032) as i16, random.between(-160, 160) as i16]);
+            let want = i32::from(sums[0]) * i32::from(by[0]) + i32::from(sums[1]) * i32::from(by[1]);
+            assert_eq!(lanes(isa, isa.float(isa.weigh(&sums, by))), [want as f32; LANES], "{}", I::NAME);
+        }
+    }
+}
+
+on_each_isa! {
+    panels_are_multiplied_exactly: |isa| {
+        let mut random = Random(7);
+        for largest in [3, 7, 15, 31, 63, 127] {
+            for extreme in [true, false] {
+                let codes: [[i8; 64]; 8] = from_fn(|_| {
+                    from_fn(|_| if extreme { largest } else { random.between(0, largest.into()) as i8 })
+                });
+                let x: [[[i8; 4]; 8]; 3] = from_fn(|_| {
+                    from_fn(|_| from_fn(|_| if extreme { -127 } else { random.between(-127, 127) as i8 }))
+                });
+                for part in [0..8, 0..4, 4..8] {
+                    let inputs = [&x[0][part.clone()], &x[1][part.clone()], &x[2][part.clone()]];
+                    let got = isa.dot_panel::<false, 3>([isa.splat_int(9); 3], &codes[part.clone()], inputs, largest);
+                    for (got, x) in got.into_iter().zip(&x) {
+                        let want: [f32; LANES] = from_fn(|lane| {
+                            let sum = |c: usize| dot(&codes[c][4 * lane..4 * lane + 4], &x[c], 0);
+                            (9 + part.clone().map(sum).sum::<i32>()) as f32
+                        });
+                        assert_eq!(lanes(isa, isa.float(got)), want, "{} up to {largest}", I::NAME);
+                    }
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::{Kind, Lane, turn};
 use crate::cpu::{Groups, Isa, LANES};
 use crate::formats::{Quantized, SPAN};
-use crate::ops::quantize::{self, Row};
+use crate::ops::quantize::{self, Group};
 use crate::weight::Matrix;
 use core::marker::PhantomData;
 use core::ops::Range;
@@ -30,7 +30,7 @@ pub(crate) struct Panel<'a> {
 impl<F: Quantized> Kind for Integer<F> {
     const STRETCH: usize = STRETCH;
     type Panel<'s> = Panel<'s>;
-    type Row<'x> = Row<'x>;
+    type Row<'x> = &'x [Group];
 
     #[inline(always)]
     fn pack<'s, I: Isa>(
@@ -70,6 +70,11 @@ impl<F: Quantized> Kind for Integer<F> {
                     &mut minimums[groups.clone()],
                 );
             }
+            if F::WIDE && I::WIDE_BIAS != 0 {
+                for word in flat.iter_mut().flat_map(|flat| &mut flat[..span / 4]) {
+                    *word ^= 0x8080_8080; // each code plus 128
+                }
+            }
             // Four codes are one word: transposing words puts the same four inputs of sixteen rows side by side.
             turn(isa, flat, words);
         }
@@ -81,50 +86,47 @@ impl<F: Quantized> Kind for Integer<F> {
     }
 
     #[inline(always)]
-    fn row(x: &[f32], width: usize, row: usize, stretch: Range<usize>) -> Row<'_> {
-        let row = Row::new(x, width, row);
+    fn row(x: &[f32], width: usize, row: usize, stretch: Range<usize>) -> &[Group] {
         let groups = stretch.start / quantize::GROUP..stretch.end / quantize::GROUP;
-        Row {
-            codes: row.codes.get(stretch).unwrap_or(&[]),
-            scales: row.scales.get(groups.clone()).unwrap_or(&[]),
-            sums: row.sums.get(groups).unwrap_or(&[]),
-        }
+        quantize::row(x, width, row).get(groups).unwrap_or(&[])
     }
 
     #[inline(always)]
-    fn single<I: Isa>(isa: I, w: &Matrix<'_>, first: usize, x: Row<'_>, scratch: &mut [f32]) -> Option<I::F> {
+    fn single<I: Isa>(
+        isa: I,
+        w: &Matrix<'_>,
+        first: usize,
+        x: &[Group],
+        scratch: &mut [f32],
+    ) -> Option<I::F> {
         let (flat, rest) = scratch.split_at_mut_checked(LANES * SPAN / 4)?;
         let (scales, rest) = rest.split_at_mut_checked(LANES * SPAN / F::GROUP)?;
         let minimums = rest.get_mut(..LANES * SPAN / F::GROUP)?;
         let (scales, minimums) = (scales.as_chunks_mut::<LANES>().0, minimums.as_chunks_mut::<LANES>().0);
         let rows: &mut [Groups; LANES] =
             bytemuck::cast_slice_mut::<f32, [[i8; 32]; 8]>(flat).first_chunk_mut()?;
-        let parts = quantize::GROUP / F::GROUP;
-        let bias = F::OFFSET + if F::WIDE { I::WIDE_BIAS } else { 0 };
         let mut y = isa.splat(0.0);
         for from in (0..w.width).step_by(SPAN) {
             let span = SPAN.min(w.width - from);
             for (lane, codes) in rows.iter_mut().enumerate() {
                 let blocks = w.row(first + lane).get(from / F::BLOCK * F::BYTES..).unwrap_or(&[]);
+                // Sixteen rows are read by turns, a span of each: too short a stretch for a CPU to see what comes next.
+                let ahead = if from + SPAN < w.width { blocks } else { w.row(first + LANES + lane) };
+                let skipped = if from + SPAN < w.width { Self::SPAN_BYTES } else { 0 };
+                isa.fetch(ahead.get(skipped..(skipped + Self::SPAN_BYTES).min(ahead.len())).unwrap_or(&[]));
                 let codes = &mut codes.as_flattened_mut()[..span];
                 unpack_row::<I, F>(isa, blocks, codes, lane, scales, minimums);
             }
             let groups = from / quantize::GROUP..(from + span) / quantize::GROUP;
-            let codes = x.codes.get(from..from + span)?.as_chunks::<32>().0;
-            let xs = codes.iter().zip(x.scales.get(groups.clone())?).zip(x.sums.get(groups)?);
-            for (g, ((codes, x_scale), x_sums)) in xs.enumerate().take(SPAN / quantize::GROUP) {
-                let halves = dot_rows::<I, F>(isa, rows, g, codes);
-                for part in 0..parts {
-                    let (sum, i) = if parts == 1 {
-                        (i32::from(x_sums[0]) + i32::from(x_sums[1]), isa.add_int(halves[0], halves[1]))
-                    } else {
-                        (i32::from(x_sums[part]), halves[part])
-                    };
-                    let i = isa.float(isa.add_int(i, isa.splat_int(-bias * sum)));
-                    y = isa.fma(i, isa.mul(isa.load(scales.get(g * parts + part)?), isa.splat(*x_scale)), y);
+            for (g, x) in x.get(groups)?.iter().enumerate().take(SPAN / quantize::GROUP) {
+                let halves = dot_rows::<I, F>(isa, rows, g, bytemuck::cast_ref(quantize::codes(x)));
+                for part in 0..Self::PARTS {
+                    let i = if Self::PARTS == 1 { isa.add_int(halves[0], halves[1]) } else { halves[part] };
+                    let i = isa.add_int(i, Self::start(isa, x, part));
+                    let at = g * Self::PARTS + part;
+                    y = Self::scaled(isa, i, isa.load(scales.get(at)?), x, y);
                     if F::MINIMUM {
-                        let minimum = isa.load(minimums.get(g * parts + part)?);
-                        y = isa.fma(minimum, isa.splat(*x_scale * sum as f32), y);
+                        y = Self::raised(isa, isa.load(minimums.get(at)?), x, part, y);
                     }
                 }
             }
@@ -136,48 +138,37 @@ impl<F: Quantized> Kind for Integer<F> {
     fn multiply<I: Isa, const T: usize>(
         isa: I,
         panel: &Panel<'_>,
-        x: [Row<'_>; T],
+        x: [&[Group]; T],
         mut y: [I::F; T],
     ) -> [I::F; T] {
         // One length for everything that is indexed by group, so that no bound is checked inside.
-        let n = x
-            .iter()
-            .fold(panel.codes.len(), |n, x| n.min(x.scales.len()).min(x.sums.len()).min(x.codes.len() / 32));
-        let parts = quantize::GROUP / F::GROUP;
-        let (Some(codes), Some(scales)) = (panel.codes.get(..n), panel.scales.get(..n * parts)) else {
+        let n = x.iter().fold(panel.codes.len(), |n, x| n.min(x.len()));
+        let (Some(codes), Some(scales)) = (panel.codes.get(..n), panel.scales.get(..n * Self::PARTS)) else {
             return y;
         };
-        let minimums = if F::MINIMUM { panel.minimums.get(..n * parts).unwrap_or(&[]) } else { &[] };
+        let minimums = if F::MINIMUM { panel.minimums.get(..n * Self::PARTS).unwrap_or(&[]) } else { &[] };
         // Loops over `T` instead of `array::map`: a compiler may leave that as a call, compiled without the instruction set.
-        let mut rows = [(&[[[0; 4]; 8]; 0][..], &[0.0; 0][..], &[[0; 2]; 0][..]); T];
+        let mut rows = [&x[0][..0]; T];
         for t in 0..T {
-            rows[t] =
-                (&x[t].codes.as_chunks::<4>().0.as_chunks::<8>().0[..n], &x[t].scales[..n], &x[t].sums[..n]);
+            rows[t] = &x[t][..n];
         }
-        let bias = F::OFFSET + if F::WIDE { I::WIDE_BIAS } else { 0 };
         for g in 0..n {
-            for part in 0..parts {
-                let (mut sums, mut i) = ([0; T], [isa.splat_int(0); T]);
+            for part in 0..Self::PARTS {
+                let chunks = part * 8 / Self::PARTS..(part + 1) * 8 / Self::PARTS;
+                let (mut i, mut inputs) = ([isa.splat_int(0); T], [&[[0; 4]; 0][..]; T]);
                 for t in 0..T {
-                    let [low, high] = rows[t].2[g];
-                    let part = if part == 0 { low } else { high };
-                    sums[t] = i32::from(part) + if parts == 1 { i32::from(high) } else { 0 };
-                    i[t] = isa.splat_int(-bias * sums[t]);
+                    i[t] = Self::start(isa, &rows[t][g], part);
+                    inputs[t] = &quantize::codes(&rows[t][g])[chunks.clone()];
                 }
-                let chunks = part * 8 / parts..(part + 1) * 8 / parts;
-                for (c, codes) in codes[g].iter().enumerate().take(chunks.end).skip(chunks.start) {
-                    for t in 0..T {
-                        i[t] = dot::<I, F>(isa, i[t], codes, &rows[t].0[g][c]);
-                    }
-                }
-                let scale = isa.load(&scales[g * parts + part]);
+                let i = dot_panel::<I, F, T>(isa, i, &codes[g][chunks], inputs);
+                let at = g * Self::PARTS + part;
+                let scale = isa.load(&scales[at]);
                 for t in 0..T {
-                    let both = isa.mul(scale, isa.splat(rows[t].1[g]));
-                    y[t] = isa.fma(isa.float(i[t]), both, y[t]);
+                    y[t] = Self::scaled(isa, i[t], scale, &rows[t][g], y[t]);
                     if F::MINIMUM
-                        && let Some(minimum) = minimums.get(g * parts + part)
+                        && let Some(minimum) = minimums.get(at)
                     {
-                        y[t] = isa.fma(isa.load(minimum), isa.splat(rows[t].1[g] * sums[t] as f32), y[t]);
+                        y[t] = Self::raised(isa, isa.load(minimum), &rows[t][g], part, y[t]);
                     }
                 }
             }
@@ -186,9 +177,56 @@ impl<F: Quantized> Kind for Integer<F> {
     }
 }
 
+/// One group of a format in terms of one group of activations, which may hold two of them.
+impl<F: Quantized> Integer<F> {
+    /// Groups of the format in a group of activations.
+    const PARTS: usize = quantize::GROUP / F::GROUP;
+
+    /// Bytes of a span of a row.
+    const SPAN_BYTES: usize = SPAN / F::BLOCK * F::BYTES;
+
+    /// `by · Σ x` of a part.
+    #[inline(always)]
+    fn sum<I: Isa>(isa: I, x: &Group, part: usize, by: i16) -> I::N {
+        let halves = [if part == 0 { by } else { 0 }, if Self::PARTS == 1 || part == 1 { by } else { 0 }];
+        isa.weigh(quantize::sums(x), halves)
+    }
+
+    /// Where the sum of products begins: what the offset of the codes takes off.
+    #[inline(always)]
+    fn start<I: Isa>(isa: I, x: &Group, part: usize) -> I::N {
+        match F::OFFSET + if F::WIDE { I::WIDE_BIAS } else { 0 } {
+            0 => isa.splat_int(0),
+            offset => Self::sum(isa, x, part, -offset as i16),
+        }
+    }
+
+    /// `y + scale · scale_x · i`.
+    #[inline(always)]
+    fn scaled<I: Isa>(isa: I, i: I::N, scale: I::F, x: &Group, y: I::F) -> I::F {
+        isa.fma(isa.float(i), isa.mul(scale, isa.splat(quantize::scale(x))), y)
+    }
+
+    /// `y + minimum · scale_x · Σ x`.
+    #[inline(always)]
+    fn raised<I: Isa>(isa: I, minimum: I::F, x: &Group, part: usize, y: I::F) -> I::F {
+        let sum = isa.float(Self::sum(isa, x, part, 1));
+        isa.fma(minimum, isa.mul(isa.splat(quantize::scale(x)), sum), y)
+    }
+}
+
 #[inline(always)]
-fn dot<I: Isa, F: Quantized>(isa: I, sum: I::N, codes: &Codes, x: &[i8; 4]) -> I::N {
-    if F::WIDE { isa.dot4::<true>(sum, codes, x) } else { isa.dot4::<false>(sum, codes, x) }
+fn dot_panel<I: Isa, F: Quantized, const T: usize>(
+    isa: I,
+    sums: [I::N; T],
+    codes: &[Codes],
+    x: [&[[i8; 4]]; T],
+) -> [I::N; T] {
+    if F::WIDE {
+        isa.dot_panel::<true, T>(sums, codes, x, F::LARGEST)
+    } else {
+        isa.dot_panel::<false, T>(sums, codes, x, F::LARGEST)
+    }
 }
 
 #[inline(always)]

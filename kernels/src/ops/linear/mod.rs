@@ -8,7 +8,7 @@
 //! Lanes are output columns: a **panel** is sixteen weight rows, transposed so that one load holds the same inputs of
 //! all sixteen. Panels are unpacked from the file's blocks into cache-sized scratch, a stretch of inputs at a time,
 //! and used for every activation row of the call, so the mapped file stays the only copy of the weights and each
-//! block is unpacked once per call. Activation rows go through in fours to share the panel's loads.
+//! block is unpacked once per call. Activation rows go through in fours or eights to share the panel's loads.
 //!
 //! A single activation row, as in decoding, has nothing to share a panel with, and turning one costs more than the
 //! multiplication. Quantized kinds then multiply along the rows of the weights, sixteen at once, and turn the integer
@@ -47,9 +47,6 @@ pub const COLUMNS: usize = 2 * LANES;
 /// Cells of scratch a thread needs.
 pub const SCRATCH: usize =
     if integer::SCRATCH > floating::SCRATCH { integer::SCRATCH } else { floating::SCRATCH };
-
-/// Activation rows that share a load of the panel.
-const ROWS: usize = 4;
 
 /// One `f32` for each weight row of a panel.
 type Lane = [f32; LANES];
@@ -125,9 +122,15 @@ impl<K: Kind> Kernel for Map<'_, '_, K> {
                 let panel = K::pack(isa, w, first, stretch.clone(), scratch);
                 let rows = tile.rows();
                 let mut row = rows.start;
-                while row + ROWS <= rows.end {
-                    self.rows::<I, ROWS>(isa, &panel, row, &stretch, &lanes, tile);
-                    row += ROWS;
+                if I::ROWS >= 8 {
+                    while row + 8 <= rows.end {
+                        self.rows::<I, 8>(isa, &panel, row, &stretch, &lanes, tile);
+                        row += 8;
+                    }
+                }
+                while row + 4 <= rows.end {
+                    self.rows::<I, 4>(isa, &panel, row, &stretch, &lanes, tile);
+                    row += 4;
                 }
                 for row in row..rows.end {
                     self.rows::<I, 1>(isa, &panel, row, &stretch, &lanes, tile);
