@@ -62,6 +62,7 @@ mod options;
 mod plan;
 #[cfg(feature = "pocket")]
 pub mod pocket;
+pub mod profile;
 mod prompt;
 pub mod sampler;
 mod session;

@@ -142,6 +142,11 @@ impl<'a> Model<'a> {
         (self.text.bytes(), self.vision.as_ref().map_or(0, TowerFiles::bytes))
     }
 
+    /// The towers, in the order in which weights count their files.
+    pub(crate) fn towers(&self) -> impl Iterator<Item = &TowerFiles<'a>> {
+        core::iter::once(&self.text).chain(&self.vision)
+    }
+
     /// All files, in the order in which weights count them.
     pub(crate) fn files(&self) -> Vec<&[u8]> {
         self.text.parts.iter().chain(self.vision.iter().flat_map(|v| &v.parts)).map(Bytes::get).collect()

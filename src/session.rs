@@ -6,6 +6,7 @@ use crate::interrupt::Stopper;
 use crate::model::{self, Model};
 use crate::options::Options;
 use crate::plan::Plan;
+use crate::profile::Profiles;
 use crate::prompt::{Entry, ImageReport, Prompt, Segment, Shown};
 use crate::sampler::{self, Sampler};
 use crate::timings::{Stage, Timings};
@@ -13,7 +14,8 @@ use alloc::vec::Vec;
 use ocelli_kernels::cpu::LANES;
 use ocelli_kernels::ops::embed::Cell;
 use ocelli_kernels::pool::Pool;
-use ocelli_kernels::run::{Cache, Call, Machine, Memory, RunError};
+use ocelli_kernels::profile::{Clock, Profile};
+use ocelli_kernels::run::{Cache, Call, Machine, Memory, RunError, Watch};
 
 /// What reading a prompt came to.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -68,6 +70,8 @@ pub struct Session<'m> {
     ready: bool,
     stopper: Stopper,
     timings: Timings,
+    /// Time of every step, where somebody asked for it.
+    profiles: Option<Profiles>,
 }
 
 impl<'a> Model<'a> {
@@ -108,6 +112,7 @@ impl<'m> Session<'m> {
             ready: false,
             stopper: Stopper::default(),
             timings: Timings::default(),
+            profiles: None,
         })
     }
 
@@ -154,9 +159,27 @@ impl<'m> Session<'m> {
         core::mem::take(&mut self.timings)
     }
 
+    /// From now on measures every step of the model, with a clock that gives nanoseconds. What is needed for it is
+    /// allocated here.
+    pub fn start_profile(&mut self, clock: Clock) {
+        let vision = self.plan.vision.as_ref().map(|vision| Profile::new(&vision.tape, clock));
+        let [prefill, generate] = [(); 2].map(|()| Profile::new(&self.plan.decode, clock));
+        self.profiles = Some(Profiles { encode: vision, prefill, generate });
+    }
+
+    /// What was measured since [`start_profile`](Session::start_profile); measuring ends.
+    pub fn take_profile(&mut self) -> Option<Profiles> {
+        self.profiles.take()
+    }
+
     /// Forgets everything.
     pub fn reset(&mut self) {
-        self.history.clear();
+        self.rewind(0);
+    }
+
+    /// Forgets what stands at this position and after it.
+    pub(crate) fn rewind(&mut self, to: usize) {
+        self.history.truncate(to);
         self.pending = None;
         self.ready = false;
     }
@@ -172,25 +195,31 @@ impl<'m> Session<'m> {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Reading, Error> {
         let prompt = Prompt::new(self.model, &self.plan, segments)?;
+        let reused = self.take_in(&prompt, progress)?;
+        let is_row = |e: &&Entry| matches!(e, Entry::Row(..));
+        Ok(Reading {
+            prompt_tokens: prompt.entries.len(),
+            image_tokens: prompt.entries.iter().filter(is_row).count(),
+            reused,
+            images: prompt.images.iter().map(Shown::report).collect(),
+        })
+    }
+
+    /// Reads a prompt of at least one position; gives how many of them were in the cache.
+    fn take_in(&mut self, prompt: &Prompt<'_>, progress: &mut dyn FnMut(Progress)) -> Result<usize, Error> {
         let (needed, context) = (prompt.entries.len(), self.plan.context);
         if needed > context {
             return Err(Error::Context { needed, context });
         }
         self.settle()?;
+        let same = prompt.entries.iter().zip(&self.history).take_while(|(a, b)| a == b).count();
         // The last position is always computed: its logits begin the answer.
-        let same =
-            prompt.entries.iter().zip(&self.history).take_while(|(a, b)| a == b).count().min(needed - 1);
+        let same = same.min(needed.saturating_sub(1));
         self.history.truncate(same);
         self.ready = false;
-        self.feed(&prompt, same, progress)?;
+        self.feed(prompt, same, progress)?;
         self.ready = true;
-        let is_row = |e: &&Entry| matches!(e, Entry::Row(..));
-        Ok(Reading {
-            prompt_tokens: needed,
-            image_tokens: prompt.entries.iter().filter(is_row).count(),
-            reused: same,
-            images: prompt.images.iter().map(Shown::report).collect(),
-        })
+        Ok(same)
     }
 
     /// Reads a prompt's positions from `from` on, in batches that hold rows of one image at most.
@@ -231,7 +260,7 @@ impl<'m> Session<'m> {
             return Ok(());
         }
         let clock = self.timings.start();
-        let result = self.decode();
+        let result = self.decode(Stage::Prefill);
         self.timings.stop(Stage::Prefill, clock);
         result?;
         let (from, to) = (self.history.len(), self.history.len() + self.cells.len());
@@ -240,7 +269,7 @@ impl<'m> Session<'m> {
         Ok(())
     }
 
-    fn decode(&mut self) -> Result<(), Error> {
+    fn decode(&mut self, stage: Stage) -> Result<(), Error> {
         let (plan, past) = (&self.plan, self.history.len());
         let block = self.block.get_mut(self.skip..).unwrap_or_default();
         let at = &plan.places;
@@ -251,7 +280,9 @@ impl<'m> Session<'m> {
         let machine = Machine { kernels: plan.kernels, pool: &self.pool };
         let mut memory = Memory { arena, scratch, cache };
         let weights = model::weights(&self.files);
-        let result = plan.decode.run(machine, weights, &mut memory, call, &self.stopper, None);
+        let profile = self.profiles.as_mut().and_then(|profiles| profiles.of(stage));
+        let watch = Watch { observer: None, profile };
+        let result = plan.decode.run(machine, weights, &mut memory, call, &self.stopper, watch);
         result.map(|_| ()).map_err(|error| why(&self.stopper, error))
     }
 
@@ -263,12 +294,10 @@ impl<'m> Session<'m> {
         self.resize(shown)?;
         self.timings.stop(Stage::Resize, clock);
         progress(Progress::Encode { done: 0, of: views });
-        let clock = self.timings.start();
         for view in 0..views {
             self.encode_view(shown, view)?;
             progress(Progress::Encode { done: view + 1, of: views });
         }
-        self.timings.stop(Stage::Encode, clock);
         self.encoded = Some(shown.fingerprint);
         Ok(())
     }
@@ -306,17 +335,23 @@ impl<'m> Session<'m> {
             [at.arena.clone(), at.scratch.clone(), at.view.clone(), at.sheets.clone(), at.rows.clone()];
         let block = self.block.get_mut(self.skip..).unwrap_or_default();
         let [arena, scratch, pixels, sheets, rows] = disjoint(block, parts)?;
+        let clock = self.timings.start();
         shown.way.write_view(bytemuck::cast_slice(sheets), view, pixels)?;
+        self.timings.stop(Stage::Resize, clock);
+        let clock = self.timings.start();
         let call = Call { units: 1, input: pixels, ..Call::default() };
         let machine = Machine { kernels: plan.kernels, pool: &self.pool };
         let mut memory = Memory { arena, scratch, cache: None };
         let weights = model::weights(&self.files);
-        let result = vision.tape.run(machine, weights, &mut memory, call, &self.stopper, None);
+        let profile = self.profiles.as_mut().and_then(|profiles| profiles.of(Stage::Encode));
+        let watch = Watch { observer: None, profile };
+        let result = vision.tape.run(machine, weights, &mut memory, call, &self.stopper, watch);
         let out = result.map_err(|error| why(&self.stopper, error))?;
         let first = view as usize * out.len();
         let planned = size_of_val(rows);
         let room = rows.get_mut(first..first + out.len());
         room.ok_or(Error::ImageMemory { needed: (first + out.len()) * 4, planned })?.copy_from_slice(out);
+        self.timings.stop(Stage::Encode, clock);
         Ok(())
     }
 
@@ -366,7 +401,7 @@ impl<'m> Session<'m> {
         let clock = self.timings.start();
         self.cells.clear();
         self.cells.push(Cell::Token(id));
-        let result = self.decode();
+        let result = self.decode(Stage::Generate);
         self.cells.clear();
         self.timings.stop(Stage::Generate, clock);
         self.ready = result.is_ok();
@@ -374,6 +409,31 @@ impl<'m> Session<'m> {
         self.history.push(Entry::Token(id));
         self.pending = None;
         Ok(())
+    }
+}
+
+/// The pieces of a session's work that `ocelli bench` measures one by one.
+#[cfg(feature = "cli")]
+impl Session<'_> {
+    /// Reads tokens that come from no text.
+    pub(crate) fn read_ids(&mut self, ids: &[u32]) -> Result<(), Error> {
+        if ids.is_empty() {
+            return Err(Error::EmptyPrompt);
+        }
+        let entries = ids.iter().map(|id| Entry::Token(*id)).collect();
+        self.take_in(&Prompt { entries, images: Vec::new() }, &mut |_| ())?;
+        Ok(())
+    }
+
+    /// Computes the logits after one more token.
+    pub(crate) fn step(&mut self, id: u32) -> Result<(), Error> {
+        self.accept(id);
+        self.settle()
+    }
+
+    /// Lets the next image be encoded even if it is the last one again.
+    pub(crate) fn forget_image(&mut self) {
+        self.encoded = None;
     }
 }
 

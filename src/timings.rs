@@ -5,7 +5,7 @@ use core::time::Duration;
 /// What time is spent on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stage {
-    /// Resizing, padding and cutting images.
+    /// Resizing, padding, cutting and normalising images.
     Resize,
     /// The vision tower.
     Encode,
@@ -18,7 +18,7 @@ pub enum Stage {
 /// Time spent on each stage.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Timings {
-    /// Resizing, padding and cutting images.
+    /// Resizing, padding, cutting and normalising images.
     pub resize: Duration,
     /// The vision tower.
     pub encode: Duration,

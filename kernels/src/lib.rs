@@ -6,6 +6,7 @@
 //! ops/<op>.rs           one operation each: formula, shape rule, code over the machine
 //! tape.rs plan.rs       a model is recorded once, its memory planned once, then replayed
 //! pool.rs               threads that share the tiles of one operation
+//! work.rs profile.rs    what a tape's steps must do, counted; what they take, measured
 //! ```
 //!
 //! # The numeric contract
@@ -33,5 +34,7 @@ pub mod weight;
 
 mod math;
 mod plan;
+pub mod profile;
 pub mod run;
 pub mod tape;
+pub mod work;

@@ -13,9 +13,11 @@ use crate::ops::rope::{Angles, Rope};
 use crate::ops::{Job, Kernels};
 use crate::plan;
 use crate::pool::{Interrupt, Pool, Stopped};
+use crate::profile::Profile;
 use crate::tape::{Mark, Mask, Op, Step, Tape, Value};
 use crate::tile::Grid;
 use crate::weight::{Matrix, Weight, Weights};
+use crate::work::Extent;
 use core::fmt;
 use core::ops::Range;
 
@@ -132,6 +134,15 @@ impl core::error::Error for RunError {}
 /// Sees marked values as they are computed.
 pub type Observer<'a> = &'a mut dyn FnMut(&Mark, &[f32]);
 
+/// Who looks on while a tape runs; by default nobody.
+#[derive(Default)]
+pub struct Watch<'a> {
+    /// Sees marked values.
+    pub observer: Option<Observer<'a>>,
+    /// Gathers the time of every step.
+    pub profile: Option<&'a mut Profile>,
+}
+
 impl Tape {
     /// Runs all steps and returns the result's rows.
     ///
@@ -145,18 +156,44 @@ impl Tape {
         memory: &'m mut Memory<'_>,
         call: Call<'_>,
         interrupt: &dyn Interrupt,
-        mut observer: Option<Observer<'_>>,
+        mut watch: Watch<'_>,
     ) -> Result<&'m [f32], RunError> {
         self.check(&machine, memory, &call)?;
-        for step in &self.steps {
-            self.step(step, machine, weights, memory, &call, interrupt)?;
-            if let Some(observer) = &mut observer {
+        let began = watch.profile.as_ref().map(|profile| profile.now());
+        let result = self.steps(machine, weights, memory, &call, interrupt, &mut watch);
+        if let (Some(profile), Some(began)) = (watch.profile, began) {
+            profile.end(began);
+        }
+        result?;
+        Ok(memory.arena.get(self.range(self.out, call.units)).unwrap_or(&[]))
+    }
+
+    fn steps(
+        &self,
+        machine: Machine<'_>,
+        weights: Weights<'_>,
+        memory: &mut Memory<'_>,
+        call: &Call<'_>,
+        interrupt: &dyn Interrupt,
+        watch: &mut Watch<'_>,
+    ) -> Result<(), RunError> {
+        let cache = memory.cache.as_ref().map(|cache| cache.layout);
+        let extent = Extent { units: call.units, past: call.past, cache };
+        for (index, step) in self.steps.iter().enumerate() {
+            if let Some(profile) = &mut watch.profile {
+                let began = profile.now();
+                self.step(step, machine, weights, memory, call, interrupt)?;
+                profile.add(index, began, self.step_work(step, &extent));
+            } else {
+                self.step(step, machine, weights, memory, call, interrupt)?;
+            }
+            if let Some(observer) = &mut watch.observer {
                 for mark in self.marks.iter().filter(|m| m.value == step.out) {
                     observer(mark, memory.arena.get(self.range(step.out, call.units)).unwrap_or(&[]));
                 }
             }
         }
-        Ok(memory.arena.get(self.range(self.out, call.units)).unwrap_or(&[]))
+        Ok(())
     }
 
     /// Everything that could go wrong in a step, before the first.

@@ -7,7 +7,7 @@ use ocelli_kernels::ops::Kernels;
 use ocelli_kernels::ops::embed::Cell;
 use ocelli_kernels::ops::memory::{Layout, Stored};
 use ocelli_kernels::pool::{Never, Pool};
-use ocelli_kernels::run::{Cache, Call, Machine, Memory};
+use ocelli_kernels::run::{Cache, Call, Machine, Memory, Watch};
 use ocelli_kernels::tape::Tape;
 use ocelli_kernels::weight::Weights;
 use ocelli_models::{Encoder, Source, decoder, encoder};
@@ -90,8 +90,8 @@ impl Bench<'_> {
         let mut see = |mark: &ocelli_kernels::tape::Mark, values: &[f32]| {
             marks.insert((mark.name.into(), mark.index), values.to_vec());
         };
-        let out =
-            tape.run(self.machine, Weights(&self.files), &mut memory, call, &Never, Some(&mut see)).unwrap();
+        let watch = Watch { observer: Some(&mut see), profile: None };
+        let out = tape.run(self.machine, Weights(&self.files), &mut memory, call, &Never, watch).unwrap();
         (out.to_vec(), marks)
     }
 }

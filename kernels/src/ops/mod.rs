@@ -15,6 +15,7 @@ pub mod embed;
 pub mod linear;
 pub mod memory;
 pub mod norm;
+pub mod peak;
 pub mod quantize;
 pub mod rearrange;
 pub mod resize;
@@ -54,6 +55,8 @@ pub enum Job<'a> {
     Embed(embed::Embed<'a>),
     /// Rows moved about.
     Rearrange(rearrange::Rearrange<'a>),
+    /// Nothing but arithmetic, to measure it.
+    Peak(peak::Peak),
 }
 
 /// An instruction set, as the engine sees it.
@@ -117,6 +120,7 @@ impl<I: Isa> Kernels for I {
             Job::Activate(op) => self.enter(Entered(op, tile, scratch)),
             Job::Embed(op) => self.enter(Entered(op, tile, scratch)),
             Job::Rearrange(op) => self.enter(Entered(op, tile, scratch)),
+            Job::Peak(op) => self.enter(Entered(op, tile, scratch)),
         }
     }
 

@@ -1,0 +1,128 @@
+//! What the arithmetic units give when nothing is in their way: the limit that linear maps are measured against.
+//!
+//! The inner loop of a linear map alone, in the instruction set's own form (`Isa::dot_panel`), over a panel and rows
+//! that stay in the first-level cache; for floats a chain of fused multiply-adds per register, eight chains at least.
+//!
+//! What it is not: a linear map. Nothing is unpacked, no group is scaled, no row is fetched from farther away, so no map
+//! reaches it. Nor is it the maker's figure: loads of the panel are part of it, as they are of every product.
+
+use super::Kernel;
+use crate::cpu::{Isa, LANES};
+use crate::tile::Tile;
+use core::hint::black_box;
+
+/// Inputs of the panel: 4 KiB of codes.
+const INPUTS: usize = 256;
+/// Groups of them, as activations have them.
+const GROUPS: usize = INPUTS / 32;
+/// Rows in a pass.
+const ROWS: usize = 8;
+
+/// Which units.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Units {
+    /// Products of codes of four bits, which some instruction sets can add up in 16 bits for a while.
+    NarrowCodes,
+    /// Products of codes of eight bits.
+    WideCodes,
+    /// Fused multiply-adds of `f32`.
+    Float,
+}
+
+/// Every output element takes `passes` passes over the panel; what is written is of no use.
+#[derive(Clone, Copy, Debug)]
+pub struct Peak {
+    /// Which units.
+    pub units: Units,
+    /// How often.
+    pub passes: usize,
+}
+
+impl Peak {
+    /// Operations of one output element, a multiplication and an addition counted as two.
+    pub fn ops(&self) -> u64 {
+        2 * (LANES * INPUTS * ROWS) as u64 * self.passes as u64
+    }
+}
+
+impl Kernel for Peak {
+    #[inline(always)]
+    fn tile<I: Isa>(&self, isa: I, tile: &mut Tile<'_>, _: &mut [f32]) {
+        for r in tile.rows() {
+            for y in tile.row(r) {
+                let sum = match self.units {
+                    Units::NarrowCodes => integers::<I, false>(isa, self.passes, 15),
+                    Units::WideCodes => integers::<I, true>(isa, self.passes, 127),
+                    Units::Float => floats(isa, self.passes),
+                };
+                *y = isa.sum(sum);
+            }
+        }
+    }
+}
+
+/// As many rows at a time as linear maps take on this instruction set.
+#[inline(always)]
+fn integers<I: Isa, const WIDE: bool>(isa: I, passes: usize, largest: i8) -> I::F {
+    if I::ROWS >= 8 {
+        dots::<I, WIDE, 8>(isa, passes, largest)
+    } else {
+        dots::<I, WIDE, 4>(isa, passes * (ROWS / 4), largest)
+    }
+}
+
+#[inline(always)]
+fn dots<I: Isa, const WIDE: bool, const T: usize>(isa: I, passes: usize, largest: i8) -> I::F {
+    // Two neighbouring codes are the same and meet inputs of opposite sign: all sums stay zero, however long it runs.
+    let mut codes = [[[0i8; 4 * LANES]; 8]; GROUPS];
+    for (i, pair) in codes.as_flattened_mut().as_flattened_mut().chunks_exact_mut(2).enumerate() {
+        pair.fill((i * 37 % (largest as usize + 1)) as i8);
+    }
+    let mut rows = [[[[0i8; 4]; 8]; GROUPS]; T];
+    for (i, four) in rows.as_flattened_mut().as_flattened_mut().iter_mut().enumerate() {
+        let (a, b) = ((i * 29 % 127) as i8, (i * 53 % 127) as i8);
+        *four = [a, -a, -b, b];
+    }
+    let (codes, rows) = (black_box(&codes), black_box(&rows));
+    let mut sums = [isa.splat_int(0); T];
+    for _ in 0..passes {
+        for g in 0..GROUPS {
+            let mut x = [&rows[0][g][..]; T];
+            for t in 0..T {
+                x[t] = &rows[t][g];
+            }
+            sums = isa.dot_panel::<WIDE, T>(sums, &codes[g], x, largest);
+        }
+    }
+    let mut all = isa.splat(0.0);
+    for sum in sums {
+        all = isa.add(all, isa.float(sum));
+    }
+    all
+}
+
+#[inline(always)]
+fn floats<I: Isa>(isa: I, passes: usize) -> I::F {
+    if I::ROWS >= 8 {
+        chains::<I, 8>(isa, passes * INPUTS)
+    } else {
+        chains::<I, 4>(isa, passes * INPUTS * (ROWS / 4))
+    }
+}
+
+/// `y = y / 2 + 1` on and on, which stays between 0 and 2.
+#[inline(always)]
+fn chains<I: Isa, const T: usize>(isa: I, steps: usize) -> I::F {
+    let (half, one) = (isa.splat(black_box(0.5)), isa.splat(black_box(1.0)));
+    let mut y = [isa.splat(black_box(0.0)); T];
+    for _ in 0..steps {
+        for y in &mut y {
+            *y = isa.fma(*y, half, one);
+        }
+    }
+    let mut all = isa.splat(0.0);
+    for y in y {
+        all = isa.add(all, y);
+    }
+    all
+}
