@@ -68,7 +68,8 @@ enum Way {
     Crop,
 }
 
-fn bytes(text: &str) -> Result<u64, String> {
+/// A number of bytes, or one with K, M or G.
+pub fn bytes(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match text[digits.len()..].to_ascii_uppercase().trim_end_matches("IB").trim_end_matches('B') {
         "" => 1,

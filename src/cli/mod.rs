@@ -7,11 +7,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 mod args;
+mod bench;
 mod chat;
 mod inspect;
 mod log;
 mod photos;
 mod plan;
+mod profile;
 mod report;
 mod run;
 mod terminal;
@@ -34,6 +36,7 @@ Examples:
   ocelli chat --model SmolVLM-256M-Q8_0.gguf
   ocelli plan --model SmolVLM-256M-Q8_0.gguf --context 2048
   ocelli inspect SmolVLM-256M-Q8_0.gguf
+  ocelli bench --model SmolVLM-256M-Q8_0.gguf --image photo.jpg --threads 1,2
 
 The vision tower (mmproj) is found beside the model.
 
@@ -53,6 +56,8 @@ enum Command {
     Inspect(inspect::Inspect),
     /// Print the memory a session takes, before anything is allocated.
     Plan(plan::PlanCommand),
+    /// Measure speed, beside what the machine can do.
+    Bench(bench::Bench),
 }
 
 /// What goes wrong in the command line itself.
@@ -89,6 +94,7 @@ pub fn main() -> ExitCode {
         Command::Chat(chat) => chat.run(),
         Command::Inspect(inspect) => inspect.run(),
         Command::Plan(plan) => plan.run(),
+        Command::Bench(bench) => bench.run(),
     };
     let Err(error) = result else { return ExitCode::SUCCESS };
     if is_broken_pipe(&error) {

@@ -2,6 +2,7 @@
 
 use super::args::{AnswerArgs, ModelArgs, Outcome, Place, place_images, prompt};
 use super::photos::{self, Encoded};
+use super::profile::{self, Detail};
 use super::report::Report;
 use super::terminal::Bar;
 use crate::conversation::{Content, Message, Part, Template};
@@ -34,6 +35,9 @@ pub struct Run {
     /// With --json: the K likeliest tokens of every step, before penalties and temperature.
     #[arg(long, value_name = "K", default_value_t = 0, requires = "json")]
     logprobs: usize,
+    /// Print the time of every kind of operation and of every step to standard error.
+    #[arg(long, value_enum, value_name = "DETAIL", num_args = 0..=1, require_equals = true, default_missing_value = "steps")]
+    profile: Option<Detail>,
     /// The question. Absent or `-`: read from standard input.
     prompt: Option<String>,
 }
@@ -52,6 +56,9 @@ impl Run {
             .map(|path| photos::open(path, self.model.max_pixels))
             .collect::<Result<_, _>>()?;
         let mut session = self.model.session(&model, photos::needs(&images))?;
+        if self.profile.is_some() {
+            session.start_profile(profile::CLOCK);
+        }
         let left = self.answer.deadline.map(|deadline| deadline.saturating_sub(start.elapsed()));
         session.stopper().set_deadline(left);
         let (images, decode) = decode(images, self.model.max_pixels)?;
@@ -116,7 +123,10 @@ impl Run {
             writeln!(out)?;
             bar.note(&report.line());
         }
-        Ok(())
+        match self.profile {
+            Some(detail) => profile::show(session, "this question", detail),
+            None => Ok(()),
+        }
     }
 }
 
