@@ -60,7 +60,7 @@ pub fn table(head: &Head, figures: &[Figure], out: &mut dyn Write) -> std::io::R
             writeln!(out)?;
             writeln!(
                 out,
-                "{:<24}{:>6} {:<8}{:>3} {:>10}  {:<21}{:<9}{:>8}{:>8}{:>8}",
+                "{:<24}{:>6} {:<12}{:>3} {:>10}  {:<21}{:<9}{:>8}{:>8}{:>8}",
                 figure.subject.model.as_deref().map_or("limits", |_| "figure"),
                 "at",
                 "isa",
@@ -91,7 +91,7 @@ fn line(figure: &Figure) -> String {
     };
     let optional = |value: Option<f64>| value.map_or(String::new(), number);
     let line = format!(
-        "{:<24}{:>6} {:<8}{:>3} {:>10}  {:<21}{:<9}{:>8}{:>8}{:>8} {}",
+        "{:<24}{:>6} {:<12}{:>3} {:>10}  {:<21}{:<9}{:>8}{:>8}{:>8} {}",
         figure.name,
         figure.at.map_or(String::new(), |at| at.to_string()),
         figure.subject.isa.unwrap_or(""),
