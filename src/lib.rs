@@ -67,6 +67,8 @@ mod prompt;
 pub mod sampler;
 mod session;
 pub mod stream;
+#[cfg(feature = "cli")]
+mod synthesize;
 #[cfg(feature = "std")]
 pub mod template;
 mod timings;

@@ -15,6 +15,8 @@ mod inspect;
 mod memory;
 #[path = "cli/prompts.rs"]
 mod prompts;
+#[path = "cli/synthesize.rs"]
+mod synthesize;
 
 use serde_json::Value;
 use std::io::Write;

@@ -16,6 +16,7 @@ mod plan;
 mod profile;
 mod report;
 mod run;
+mod synthesize;
 mod terminal;
 
 /// Quantized vision-language models on small machines: GGUF files in, text out, offline, on the CPU.
@@ -56,6 +57,8 @@ enum Command {
     Inspect(inspect::Inspect),
     /// Print the memory a session takes, before anything is allocated.
     Plan(plan::PlanCommand),
+    /// Make a model with random weights in a published layout: to measure speed, or to try things out.
+    Synthesize(synthesize::Synthesize),
     /// Measure speed, beside what the machine can do.
     Bench(bench::Bench),
 }
@@ -94,6 +97,7 @@ pub fn main() -> ExitCode {
         Command::Chat(chat) => chat.run(),
         Command::Inspect(inspect) => inspect.run(),
         Command::Plan(plan) => plan.run(),
+        Command::Synthesize(synthesize) => synthesize.run(),
         Command::Bench(bench) => bench.run(),
     };
     let Err(error) = result else { return ExitCode::SUCCESS };
