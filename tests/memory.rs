@@ -57,6 +57,8 @@ fn nothing_is_allocated_while_generating() {
         let pixels = [200u8; 40 * 30 * 3];
         let photo = Photo { width: 40, height: 30, rgb: &pixels };
         session.read(&[Segment::Image(photo), Segment::Text("What is it?")], &mut |_| ()).unwrap();
+        // Measuring has taken its room by now.
+        session.start_profile(|| 0);
         let mut answer_options = AnswerOptions::default();
         answer_options.max_tokens = 100;
         answer_options.sampling.temperature = 1.0;
@@ -73,6 +75,8 @@ fn nothing_is_allocated_while_generating() {
         }
         assert_eq!(COUNT.load(SeqCst) - before, 0, "{text}");
         assert!(steps > 2, "{text}: {steps} steps");
+        drop(answer);
+        assert!(session.take_profile().unwrap().generate.runs() > 0, "{text}");
     }
 }
 
