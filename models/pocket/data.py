@@ -7,6 +7,11 @@ few ask before the picture. A quarter of the batches uses the two-view form (til
 always writes, the rest the single view of the original processor.
 """
 
+import argparse
+import functools
+import json
+import multiprocessing
+import pickle
 import random
 
 import numpy as np
@@ -22,6 +27,7 @@ SLOTS = 3  # readable characters noted per patch
 OBJECTS = 29  # nothing, display, gauge, label, lamps on 4-8 and off 9-13, shapes 14-18, digits 19-28
 BINS = 32  # of a gauge's fraction
 MOST = 6  # questions per picture
+SHIFT = 4  # pixels
 TASK_WEIGHT = {"display": 3, "gauge": 3, "label": 2, "hand": 3, "relation": 1.5, "describe": 0.7, "box": 0.5}
 
 
@@ -141,42 +147,55 @@ def choose(pairs, rng, weight):
 
 
 def scene(seed, digits, recipe):
-    """A scene ready for training: picture u8 HWC, facts, dense targets."""
+    """A scene ready for training: picture u8 HWC, facts, characters."""
     rng = random.Random(seed ^ 0x5EED)
     cells = rng.choices(list(recipe["cells"]), list(recipe["cells"].values()))[0] if recipe.get("cells") else None
-    mix = dict(recipe.get("kinds", {}))
+    mix = dict(recipe.get("kinds", scenes.MIX))
     if cells == "16":
         mix.pop("gauge", None)  # too small to read
-    kinds = rng.choices(list(mix), list(mix.values()), k=16) if mix else None
-    cells = cells and int(cells)
-    image, facts, chars = scenes.render(seed, digits, kinds=kinds, cells=cells, small=TILE)
-    return prepare(image), facts, dense(facts, chars)
+    image, facts, chars = scenes.render(seed, digits, cells=cells and int(cells), mix=mix, small=TILE)
+    return prepare(image), facts, chars
 
 
-def relit(item, rng):
-    """The same scene under another light: brightness, contrast and noise."""
-    picture = item[0].astype(np.float32)
+def again(item, rng):
+    """The same scene a few pixels aside and under another light: shift, brightness, contrast, noise."""
+    picture, facts, chars = item
+    dx, dy = rng.randint(-SHIFT, SHIFT), rng.randint(-SHIFT, SHIFT)
+    padded = np.pad(picture, ((SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0)), mode="edge")
+    picture = padded[SHIFT - dy:SHIFT - dy + TILE, SHIFT - dx:SHIFT - dx + TILE].astype(np.float32)
     picture = (picture - 128) * rng.uniform(0.85, 1.15) + 128 + rng.uniform(-16, 16)
     if rng.random() < 0.5:
         picture += np.random.default_rng(rng.getrandbits(32)).standard_normal(picture.shape[:2] + (1,), np.float32) * rng.uniform(0, 8)
-    return (np.clip(picture, 0, 255).astype(np.uint8),) + item[1:]
+    u, v = dx / TILE, dy / TILE
+    move = lambda b: (b[0] + u, b[1] + v, b[2] + u, b[3] + v)
+
+    def moved(fact):
+        fact = {**fact, "box": move(fact["box"])}
+        for key in ("lamps", "items"):
+            if key in fact:
+                fact[key] = [moved(part) for part in fact[key]]
+        if "boxes" in fact:
+            fact["boxes"] = [move(b) for b in fact["boxes"]]
+        return fact
+    return np.clip(picture, 0, 255).astype(np.uint8), [moved(f) for f in facts], [(x + u, y + v, ch) for x, y, ch in chars]
 
 
-def batch(items, encoder, rng, recipe):
+def batch(items, encoder, rng, recipe, pictures=True):
     """Scenes with questions as tensors; `recipe` may hold the mix of kinds and cells and task weights."""
     rows, two = [], rng.random() < 0.25
     for _, facts, _ in items:
         pairs = [("panel", "?", "?")] if recipe.get("tower") else choose(questions.ask(facts, rng), rng, {**TASK_WEIGHT, **recipe.get("tasks", {})})
         rows.append((encoder.sample(pairs, rng, two), [p[0] for p in pairs]))
-    return pack(rows, [i[0] for i in items], [i[2] for i in items])
+    return pack(rows, [i[0] for i in items], [dense(f, c) for _, f, c in items]) if pictures else pack(rows)
 
 
-def pack(rows, images, targets=None):
+def pack(rows, images=None, targets=None):
     n = max(len(r[0][0]) for r in rows)
     pad = lambda k, fill: torch.tensor([r[0][k] + [fill] * (n - len(r[0][k])) for r in rows])
     ids, pos, seg, lab, which = pad(0, 0), pad(1, 0), pad(2, -2), pad(3, -1), pad(4, 0)
-    out = {"images": torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous(), "ids": ids, "pos": pos, "seg": seg,
-           "lab": lab, "which": which, "tasks": [r[1] for r in rows]}
+    out = {"ids": ids, "pos": pos, "seg": seg, "lab": lab, "which": which, "tasks": [r[1] for r in rows]}
+    if images:
+        out["images"] = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
     if targets:
         out["dense"] = [torch.from_numpy(np.stack(t)) for t in zip(*targets)]
     return out
@@ -188,3 +207,32 @@ def attention_mask(seg):
     same = (seg[:, :, None] == seg[:, None, :]) | (seg[:, None, :] == 0)
     seen = (same & torch.ones(n, n, dtype=torch.bool, device=seg.device).tril())[:, None]
     return torch.zeros(seen.shape, device=seg.device).masked_fill_(~seen, -torch.inf)
+
+
+def draw(job):
+    seed, recipe = job
+    return scene(seed, digits_of_training(), recipe)
+
+
+@functools.cache
+def digits_of_training():
+    return scenes.digits_split(False)
+
+
+def main():
+    p = argparse.ArgumentParser(description="Draws a library of scenes that train.py starts its pool with.")
+    p.add_argument("out")
+    p.add_argument("--count", type=int, default=16000)
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--recipe")
+    a = p.parse_args()
+    recipe = json.load(open(a.recipe)) if a.recipe else {}
+    jobs = ((a.seed * 50_000_000 + i, recipe) for i in range(a.count))
+    with multiprocessing.Pool() as pool:
+        library = list(pool.imap(draw, jobs, chunksize=64))
+    with open(a.out, "wb") as f:
+        pickle.dump(library, f, protocol=5)
+
+
+if __name__ == "__main__":
+    main()

@@ -3,6 +3,8 @@
     python eval.py make DIR --count 200 --seed 77     PNGs and questions.json
     python eval.py sample sample                      the small folder kept here
     python eval.py answer RUN/last.pt DIR answers.json --tokenizer RUN/tokenizer.json
+    python eval.py said . sample --tokenizer RUN/tokenizer.json         the shipped pair's answers, into questions.json
+    python eval.py ask DIR answers.json ocelli run --json --image {image} {question}      any engine's answers
     python eval.py score DIR/questions.json answers.json
 
 questions.json is a list of {image, task, question, answer, scale}; answers.json a list of strings
@@ -15,6 +17,7 @@ import argparse
 import json
 import os
 import random
+import subprocess
 
 import numpy as np
 import torch
@@ -25,7 +28,7 @@ import questions
 import scenes
 
 SEEDS = 2_000_000_000  # training uses seed * 50e6 + n
-PANEL = 3_000_000_072
+PANEL = 3_000_000_629
 
 
 def make(folder, count, seed, per_image, clean, work):
@@ -118,15 +121,41 @@ def answer(net, encoder, images, asked, longest=40, two=False):
     return [encoder.tok.decode([t for t in r[s:] if t != end]).strip() for r, s in zip(rows, starts)]
 
 
-def answer_folder(checkpoint, folder, out, tok, two):
+def answer_folder(weights, folder, tok, two):
+    """The questions of a folder and what the network of these weights says to them."""
     from model import Pocket
     net = Pocket().eval()
-    net.load_state_dict(torch.load(checkpoint, weights_only=False)["ema"])
+    net.load_state_dict(weights)
     rows, encoder, said = json.load(open(os.path.join(folder, "questions.json"))), data.Encoder(data.tokenizer(tok)), []
     for i in range(0, len(rows), 64):
         part = rows[i: i + 64]
         images = [data.prepare(Image.open(os.path.join(folder, r["image"])).convert("RGB")) for r in part]
         said += answer(net, encoder, images, [r["question"] for r in part], two=two)
+    return rows, said
+
+
+def answer_checkpoint(checkpoint, folder, out, tok, two):
+    rows, said = answer_folder(torch.load(checkpoint, weights_only=False)["ema"], folder, tok, two)
+    json.dump(said, open(out, "w"), indent=0)
+    score(rows, said)
+
+
+def note_said(pair, folder, tok):
+    """Writes to each question of a folder what the exported pair says to it: the reference of the engine's test."""
+    from export import read_pair
+    rows, said = answer_folder(read_pair(pair), folder, tok, False)
+    json.dump([{**row, "said": text} for row, text in zip(rows, said, strict=True)], open(os.path.join(folder, "questions.json"), "w"), indent=0)
+    score(rows, said)
+
+
+def ask(folder, out, command, most):
+    """Answers of a command that is run once per question; it prints the answer, or a line of JSON with `text`."""
+    rows, said = json.load(open(os.path.join(folder, "questions.json")))[:most], []
+    for row in rows:
+        fill = {"{image}": os.path.join(folder, row["image"]), "{question}": row["question"]}
+        words = [fill.get(word, word) for word in command]
+        text = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True).stdout.strip()
+        said.append(json.loads(text)["text"] if text.startswith("{") else text)
     json.dump(said, open(out, "w"), indent=0)
     score(rows, said)
 
@@ -147,6 +176,15 @@ def main():
         t.add_argument(name)
     t.add_argument("--tokenizer", required=True)
     t.add_argument("--two", action="store_true", help="tile and overview, as llama.cpp sends a picture")
+    n = sub.add_parser("said")
+    n.add_argument("pair", help="folder of the two GGUF files")
+    n.add_argument("folder")
+    n.add_argument("--tokenizer", required=True)
+    k = sub.add_parser("ask")
+    k.add_argument("--most", type=int, help="only the first questions")
+    k.add_argument("folder")
+    k.add_argument("out")
+    k.add_argument("command", nargs=argparse.REMAINDER)
     s = sub.add_parser("score")
     s.add_argument("questions")
     s.add_argument("answers")
@@ -155,8 +193,12 @@ def main():
         make(a.folder, a.count, a.seed, a.per_image, a.clean, a.work)
     elif a.what == "sample":
         sample(a.folder)
+    elif a.what == "ask":
+        ask(a.folder, a.out, a.command, a.most)
     elif a.what == "answer":
-        answer_folder(a.checkpoint, a.folder, a.out, a.tokenizer, a.two)
+        answer_checkpoint(a.checkpoint, a.folder, a.out, a.tokenizer, a.two)
+    elif a.what == "said":
+        note_said(a.pair, a.folder, a.tokenizer)
     else:
         score(json.load(open(a.questions)), json.load(open(a.answers)))
 

@@ -39,7 +39,8 @@ WORDS = """PUMP VALVE TANK MOTOR FAN OIL WATER GAS STEAM AIR TEMP PRESS FLOW LEV
 VOLT AMP START STOP RUN READY FAULT ALARM OPEN CLOSE HIGH LOW MAIN AUX INLET OUTLET HEAT COOL
 BOILER MIXER DRIVE BRAKE DOOR LINE ZONE TEST RESET AUTO MANUAL FUEL LOAD FEED DRAIN FILTER
 SERVO LASER ROBOT PHASE WARM BUSY WAIT LEFT RIGHT TRIP SAFE""".split()
-SCALES = [5, 10, 20, 50, 100, 200]
+SCALES = [10, 50, 100]
+MOST_SHAPES = 6
 SEGMENTS = {  # a top, b upper right, c lower right, d bottom, e lower left, f upper left, g middle
     "0": "abcdef", "1": "bc", "2": "abged", "3": "abgcd", "4": "fgbc", "5": "afgcd",
     "6": "afgedc", "7": "abc", "8": "abcdefg", "9": "abcdfg", "-": "g",
@@ -211,11 +212,8 @@ def draw_display(c, box):
 
 
 def gauge_text(fraction, scale):
-    """The reading as printed: steps of a hundredth of the scale, or of 1 (2 for scale 200)."""
-    value = fraction * scale
-    if scale <= 20:
-        return f"{value:.1f}"
-    return str(int(round(value / 2) * 2)) if scale == 200 else str(int(round(value)))
+    """The reading as printed: in tenths on the scale to 10, in whole numbers on the others."""
+    return f"{fraction * scale:.1f}" if scale == 10 else str(round(fraction * scale))
 
 
 def draw_gauge(c, box):
@@ -228,7 +226,7 @@ def draw_gauge(c, box):
     face = grey(rng, 0.85, 1.0, 0.08) if rng.random() < 0.7 else grey(rng, 0.03, 0.2, 0.3)
     ink = ink_on(rng, face)
     d.ellipse((cx - r, cy - r, cx + r, cy + r), fill=face, outline=grey(rng, 0.1, 0.75), width=max(2, int(r * rng.uniform(0.03, 0.1))))
-    sweep = rng.choice([270, 270, 270, 240, 300, 180])
+    sweep = rng.choice([270, 270, 270, 270, 240, 180])
     start = 90 + sweep / 2  # degrees, anticlockwise from +x; zero lies on the left
 
     def at(part, radius):
@@ -240,7 +238,7 @@ def draw_gauge(c, box):
         zone = rng.uniform(0.65, 0.85)
         d.arc((cx - rim, cy - rim, cx + rim, cy + rim), -(start - zone * sweep), -(start - sweep),
               fill=colour(rng, rng.choice(["red", "orange", "green"])), width=max(3, int(r * 0.1)))
-    majors = 5 if scale in (5, 50) else rng.choice([5, 10] if r > 60 else [5])
+    majors = 5 if scale == 50 else rng.choice([5, 10] if r > 60 else [5])
     minors = rng.choice([1, 2, 5]) if r > 55 else 1
     for i in range(majors * minors + 1):
         big = i % minors == 0
@@ -312,7 +310,7 @@ def draw_lamps(c, box):
 
 
 def random_label(rng):
-    if rng.random() < 0.6:
+    if rng.random() < 0.75:
         return rng.choice(WORDS)
     letters, numbers = "ABCDEFGHJKLMNPRSTUVWXYZ", "0123456789"
     form = rng.choice(["L0", "L00", "L-00", "LL0", "LLL", "LL-0", "00", "000", "LL", "L000"])
@@ -358,7 +356,7 @@ def draw_shapes(c, box):
     x0, y0, x1, y1 = box
     area = (x1 - x0) * (y1 - y0)
     r = rng.uniform(14, max(15, min(34, math.sqrt(area) * 0.16)))
-    most = max(1, min(9, int(area / (3.2 * r) ** 2)))
+    most = max(1, min(MOST_SHAPES, int(area / (3.2 * r) ** 2)))
     n = rng.randint(1, most)
     if rng.random() < 0.3:
         n = rng.randint(min(2, most), min(4, most))
@@ -408,7 +406,7 @@ def draw_hand(c, box, digits):
     return {"kind": "hand", "value": value, "boxes": boxes, "box": (cx - n * side / 2, cy - side / 2, cx + n * side / 2, cy + side / 2), "colour": None}
 
 
-KINDS = ["display", "gauge", "lamps", "label", "shapes", "hand"]
+MIX = {"display": 5, "gauge": 5, "lamps": 4, "label": 3, "shapes": 5, "hand": 2}
 CAPTIONED = ("display", "gauge")
 
 
@@ -508,19 +506,25 @@ def shrink(image, longest):
     return image.resize((longest, short) if w >= h else (short, longest), Image.LANCZOS)
 
 
-def render(seed, digits, kinds=None, cells=None, clean=None, small=None, work=WORK):
+def render(seed, digits, kinds=None, cells=None, clean=None, small=None, work=WORK, mix=None):
     """Draws scene number `seed`. Returns (picture, facts, characters).
 
+    `kinds` names the components in order, else they are drawn with the weights of `mix`;
     `small` shrinks to that longest edge before light and noise, which is cheaper for training;
     `work` is the longest edge of the drawing.
     """
     rng = random.Random(seed)
-    n = cells or rng.choices([1, 2, 3, 4], [25, 22, 22, 31])[0]
+    n = cells or rng.choices([1, 2, 3, 4], [34, 26, 20, 20])[0]
     aspect = rng.choice([1, 1, 4 / 3, 4 / 3, 3 / 2, 3 / 4] if n <= 4 else [1, 1, 5 / 4, 4 / 5])
     size = (work, int(work / aspect)) if aspect >= 1 else (int(work * aspect), work)
     back = grey(rng, 0.05, 0.35, 0.3) if rng.random() < 0.4 else grey(rng, 0.45, 0.95, 0.2)
     c = Canvas(rng, size, back)
-    chosen = [rng.choices(kinds or KINDS, None if kinds else [5, 5, 4, 3, 5, 2])[0] for _ in range(n)]
+    chosen, mix = list(kinds or []), dict(mix or MIX)
+    while len(chosen) < n:
+        kind = rng.choices(list(mix), list(mix.values()))[0]
+        chosen.append(kind)
+        if n <= 4 and kind in ("lamps", "shapes") and len(mix) > 1:
+            del mix[kind]  # at most once, so that their counts stay small
     words = rng.sample(sorted({w for w in WORDS if len(w) <= 5}), n)
     for i, (kind, box) in enumerate(zip(chosen, grid(rng, n, size))):
         same = chosen.count(kind) > 1

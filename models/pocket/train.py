@@ -12,45 +12,72 @@ weights (EMA) is what is evaluated and shipped. curve.csv gets one row per evalu
 
 import argparse
 import csv
+import ctypes
 import json
 import math
 import os
+import pickle
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
 import data
 import scenes
-from model import Pocket, V_WIDTH, VIEW
+from model import Pocket, TILE, V_WIDTH
 
 DENSE = data.OBJECTS + len(scenes.COLOURS) + data.SLOTS * (len(data.CHARS) + 1) + data.BINS + len(scenes.SCALES)
 
 
 class Stream(torch.utils.data.IterableDataset):
-    """Endless batches from one worker. A third of each batch is newly drawn, the rest comes again
-    from the last POOL scenes with other questions and other light: drawing costs as much as seeing.
-    The recipe file is read again as it changes."""
+    """Endless batches from one worker. An eighth of each batch is newly drawn, the rest comes again
+    from the pool (the library and the scenes drawn since, at most POOL) with other questions, a few
+    pixels aside and in other light: drawing costs as much as learning. The recipe file is read
+    again as it changes."""
 
-    POOL = 5000
+    POOL = 40000
 
-    def __init__(self, tok_path, size, start, recipe):
-        self.tok_path, self.size, self.start, self.recipe = tok_path, size, start, recipe
+    def __init__(self, tok_path, size, start, recipe, library, frozen):
+        self.tok_path, self.size, self.start, self.recipe, self.library, self.frozen = tok_path, size, start, recipe, library, frozen
 
     def __iter__(self):
         torch.set_num_threads(1)
         encoder, digits = data.Encoder(data.tokenizer(self.tok_path)), scenes.digits_split(False)
         rng, pool, seed = random.Random(self.start), [], self.start
+        if self.library:
+            pool = load_library(self.library, self.recipe)
+        while self.frozen:
+            picks = rng.sample(range(len(pool)), self.size)
+            b = data.batch([pool[i] for i in picks], encoder, rng, load_recipe(self.recipe), pictures=False)
+            yield {**b, "index": torch.tensor(picks)}
         while True:
             recipe = load_recipe(self.recipe)
-            fresh = self.size if len(pool) < 8 * self.size else -(-self.size // 3)
+            fresh = self.size if len(pool) < 8 * self.size else self.size // 8
             new = [data.scene(seed + i, digits, recipe) for i in range(fresh)]
             seed += fresh
-            old = [data.relit(s, rng) for s in rng.sample(pool, self.size - fresh)]
+            old = [data.again(s, rng) for s in rng.sample(pool, self.size - fresh)]
             yield data.batch(new + old, encoder, rng, recipe)
             pool = (pool + new)[-self.POOL:]
+
+
+def load_library(path, recipe):
+    """The scenes drawn beforehand that have no more components than the recipe asks for."""
+    most = max(int(c) for c in load_recipe(recipe).get("cells", {"4": 1}))
+    return [s for s in pickle.load(open(path, "rb")) if len(s[1]) <= most]
+
+
+@torch.no_grad()
+def remember(model, a):
+    """What the tower makes of every picture of the library, for training the decoder alone."""
+    torch.set_num_threads(a.threads)
+    pictures = [s[0] for s in load_library(a.library, a.recipe)]
+    parts = [pictures[i:i + 64] for i in range(0, len(pictures), 64)]
+    seen = [model.see(normal(torch.from_numpy(np.stack(p)).permute(0, 3, 1, 2))).half() for p in parts]
+    torch.set_num_threads(1)
+    return torch.cat(seen)
 
 
 def load_recipe(path):
@@ -89,56 +116,65 @@ class Muon:
             p.mul_(1 - lr * self.decay).sub_(u, alpha=lr)
 
 
-def dense_loss(head, features, targets):
+def dense_loss(head, features, targets, weight=1.0):
     obj, col, text, gauge, scale = targets
     out = head(features)
     o, c, t, g, s = out.split([data.OBJECTS, len(scenes.COLOURS), data.SLOTS * (len(data.CHARS) + 1), data.BINS, len(scenes.SCALES)], -1)
     ce = lambda x, y: F.cross_entropy(x.reshape(-1, x.shape[-1]), y.reshape(-1), ignore_index=-1) if (y >= 0).any() else x.sum() * 0
-    where = text.amax(-1) > 0  # patches with characters count as much as the many without
+    there = text > 0  # the few places with a character count more than the many without
     t = t.reshape(*t.shape[:2], data.SLOTS, -1)
-    chars = 0.1 * ce(t, text) + ce(t[where], text[where]) if where.any() else t.sum() * 0
+    chars = ce(t, text) + ce(t[there], text[there]) if there.any() else t.sum() * 0
     thing = obj > 0
     bins = torch.arange(data.BINS, device=gauge.device)
     soft = torch.softmax(-0.5 * (bins[:, None] - bins) ** 2, -1)[gauge[gauge >= 0]]
     needle = -(soft * g[gauge >= 0].log_softmax(-1)).sum(-1).mean() if len(soft) else g.sum() * 0
     parts = [0.2 * ce(o, obj) + ce(o[thing], obj[thing]), ce(c, col), chars, needle, 0.5 * ce(s, scale)]
     dense_loss.parts = [round(x.item(), 2) for x in parts]  # for the log line
-    return sum(parts)
+    return sum(parts) + (weight - 1) * chars
+
+
+dense_loss.parts = []
 
 
 def normal(images):
     return images.float() / 127.5 - 1
 
 
-def losses(model, head, b, weight, tower_only):
-    features = model.see(normal(b["images"]))
-    if tower_only:
-        aux = dense_loss(head, features, b["dense"])
-        return aux.detach() * 0, aux
-    aux = dense_loss(head, features, b["dense"]) if weight > 0 else features.sum() * 0
+def losses(see, model, head, b, a):
+    """Loss of the answers and of the dense targets; an untaught part counts zero."""
+    features = see(b)
+    aux = dense_loss(head, features, b["dense"], a.chars) if a.aux > 0 else features.new_zeros(())
+    if a.tower_only:
+        return features.new_zeros(()), aux
     wanted = (b["lab"][:, 1:] >= 0).nonzero(as_tuple=True)
     logits = model.read(model.shuffle(features), b["ids"], b["pos"], data.attention_mask(b["seg"]), wanted)
     return F.cross_entropy(logits, b["lab"][:, 1:][wanted]), aux
 
 
-def gradients(model, head, b, a, pool, params):
-    """Losses and gradients of a batch, its two halves on two threads.
+def gradients(see, model, head, b, a, pool, params):
+    """Losses and gradients of a batch, its parts side by side, each on one thread.
 
     On a busy computer this beats splitting every operation, whose parts wait for one another.
     """
-    where = params[0].device
-
-    def half(rows):
-        part = {k: [t[rows].to(where) for t in v] if k == "dense" else v[rows] for k, v in b.items()}
-        part = {k: v.to(where) if torch.is_tensor(v) else v for k, v in part.items()}
-        lm, aux = losses(model, head, part, a.aux, a.tower_only)
+    def part(rows):
+        cut = {k: [t[rows].to(a.device) for t in v] if k == "dense" else v[rows].to(a.device) if torch.is_tensor(v) else v for k, v in b.items()}
+        lm, aux = losses(see, model, head, cut, a)
         return lm.item(), aux.item(), torch.autograd.grad(lm + a.aux * aux, params, allow_unused=True)
 
-    middle = len(b["ids"]) // 2
-    first, second = pool.map(half, (slice(0, middle), slice(middle, None)))
-    for p, g, h in zip(params, first[2], second[2]):
-        p.grad = None if g is None else (g + h) / 2
-    return (first[0] + second[0]) / 2, (first[1] + second[1]) / 2
+    n = len(b["ids"]) // a.threads
+    done = list(pool.map(part, [slice(i * n, (i + 1) * n) for i in range(a.threads)]))
+    for p, *g in zip(params, *(d[2] for d in done)):
+        p.grad = None if g[0] is None else sum(g) / len(g)
+    return sum(d[0] for d in done) / len(done), sum(d[1] for d in done) / len(done)
+
+
+def keep_memory():
+    """Lets the C library keep freed memory: fresh pages cost more than the arithmetic on them."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(-4, 0)  # M_MMAP_MAX
+        libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
+        libc.mallopt(-2, 2**28)  # M_TOP_PAD
 
 
 @torch.no_grad()
@@ -161,7 +197,7 @@ def evaluate(model, batches):
     return {t: hits[t] / total[t] for t in sorted(total)}
 
 
-def schedule(part, warm=0.02, hold=0.45):
+def schedule(part, warm=0.01, hold=0.45):
     """Learning rate factor at a fraction of the stage."""
     if part < warm:
         return part / warm
@@ -175,16 +211,23 @@ def main():
     p.add_argument("--batch", type=int, default=16)
     p.add_argument("--lr", type=float, default=3e-3)
     p.add_argument("--aux", type=float, default=0.5)
+    p.add_argument("--chars", type=float, default=1.0, help="weight of the characters among the dense targets")
     p.add_argument("--hold", type=float, default=0.45)
+    p.add_argument("--patch-pace", type=float, default=0.2, help="learning rate of the patch kernel as a part of --lr")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--tower-only", action="store_true", help="dense targets alone: a cheap first stage")
+    p.add_argument("--frozen", action="store_true", help="the decoder alone, on what the tower makes of the library")
     p.add_argument("--resume")
+    p.add_argument("--tower", help="checkpoint that the tower is taken from, with --resume for everything else")
     p.add_argument("--start", help="folder of an exported pair to start from")
     p.add_argument("--recipe")
+    p.add_argument("--library", help="scenes drawn beforehand by data.py")
+    p.add_argument("--threads", type=int, default=2)
     p.add_argument("--device", default="cpu")
     a = p.parse_args()
     torch.manual_seed(a.seed)
-    torch.set_num_threads(1)  # two halves of a batch run side by side, see gradients
+    keep_memory()
+    torch.set_num_threads(1)  # the parts of a batch run side by side, see gradients
     os.makedirs(a.out, exist_ok=True)
     tok_path = os.path.join(a.out, "tokenizer.json")
     encoder = data.Encoder(data.tokenizer(tok_path))
@@ -196,6 +239,11 @@ def main():
     if state:
         model.load_state_dict(state["model"]), head.load_state_dict(state["head"])
         ema = state["ema"]
+        if a.tower:
+            other = torch.load(a.tower, weights_only=False, map_location=a.device)
+            tower = {k: v for k, v in other["ema"].items() if k.startswith(("patch", "position", "vision", "post"))}
+            model.load_state_dict({**state["ema"], **tower}), head.load_state_dict(other["head"])
+            ema = {k: v.clone() for k, v in model.state_dict().items()}
     elif a.start:
         from export import read_pair
         model.load_state_dict(read_pair(a.start))
@@ -213,36 +261,47 @@ def run(a, model, head, ema, tok_path, tests, state):
     inner = [q for n, q in model.named_parameters() if q.dim() == 2 and n.startswith(("vision", "text", "connect"))]
     ids = {id(q) for q in inner}
     rest = [q for q in model.parameters() if id(q) not in ids] + list(head.parameters())
-    muon, adam = Muon(inner), torch.optim.AdamW(rest, lr=a.lr, betas=(0.9, 0.98), weight_decay=0.01)
+    slow = {id(q) for q in model.patch.parameters()}
+    groups = [{"params": [q for q in rest if id(q) not in slow], "pace": 1.0}, {"params": [q for q in rest if id(q) in slow], "pace": a.patch_pace}]
+    muon, adam = Muon(inner), torch.optim.AdamW(groups, lr=a.lr, betas=(0.9, 0.98), weight_decay=0.01)
     step, seen, spent = (state["step"], state["seen"], state["spent"]) if state else (0, 0, 0.0)
     if state:
         muon.state = state["muon"]
         adam.load_state_dict(state["adam"])
-    loader = torch.utils.data.DataLoader(Stream(tok_path, a.batch, a.seed * 50_000_000 + seen, a.recipe), batch_size=None,
-                                         num_workers=1, prefetch_factor=6)
-    begin = last = time.time()
+    begin = time.time()
+    loader = torch.utils.data.DataLoader(Stream(tok_path, a.batch, a.seed * 50_000_000 + seen, a.recipe, a.library, a.frozen), batch_size=None,
+                                         num_workers=1, prefetch_factor=12)
+    last = time.time()
     shadow = Pocket()
     stat, first, rounds = [], step, 0
-    params, pool = list(model.parameters()) + list(head.parameters()), ThreadPoolExecutor(2, initializer=torch.set_num_threads, initargs=(1,))
+    params = list(model.parameters()) + list(head.parameters())
+    pool = ThreadPoolExecutor(a.threads, initializer=torch.set_num_threads, initargs=(1,))
+    if a.frozen:
+        memory = remember(model, a)
+        see = lambda b: memory[b["index"]].float()
+    else:
+        compiled = torch.compile(model.see)
+        see = lambda b: compiled(normal(b["images"]))
+        compiled(torch.zeros(a.batch // a.threads, 3, TILE, TILE, device=a.device)).sum().backward()  # before the threads meet it
     for b in loader:
         part = (time.time() - begin) / (a.minutes * 60)
         if part >= 1:
             break
         lr = a.lr * schedule(part, hold=a.hold)
         for g in adam.param_groups:
-            g["lr"] = lr
-        stat.append(gradients(model, head, b, a, pool, params))
+            g["lr"] = lr * g["pace"]
+        stat.append(gradients(see, model, head, b, a, pool, params))
         torch.nn.utils.clip_grad_norm_([p for p in rest if p.grad is not None], 1.0)
-        list(pool.map(lambda s: muon.step(s, lr), muon.groups))
+        list(pool.map(lambda shape: muon.step(shape, lr), muon.groups))
         adam.step()
         step, seen = step + 1, seen + a.batch
         keep = min(0.995, (step - first + 1) / (step - first + 10)) if not state else 0.995
         with torch.no_grad():
             for k, v in model.state_dict().items():
                 ema[k].lerp_(v, 1 - keep)
-        if step % 20 == 0:
+        if step % 50 == 0:
             d = time.time() - last
-            print(f"{step} lm {stat[-1][0]:.3f} aux {stat[-1][1]:.3f} {dense_loss.parts} lr {lr:.5f} {step - first} steps {(time.time() - begin) / (step - first):.2f} s/step {part:.3f}", flush=True)
+            print(f"{step} lm {sum(x[0] for x in stat[-50:]) / len(stat[-50:]):.3f} aux {sum(x[1] for x in stat[-50:]) / len(stat[-50:]):.3f} {dense_loss.parts} lr {lr:.5f} {step - first} steps {(time.time() - begin) / (step - first):.2f} s/step {part:.3f}", flush=True)
         if time.time() - last > 180:
             save(a, model, head, ema, muon, adam, step, seen, spent + time.time() - begin)
             last, rounds = time.time(), rounds + 1
