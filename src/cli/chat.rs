@@ -2,7 +2,7 @@
 
 use super::args::{AnswerArgs, LargestImage, ModelArgs, Outcome};
 use super::photos;
-use super::terminal::{Bar, say};
+use super::terminal::{Bar, Page, say};
 use crate::conversation::{Content, Message, Part, Template};
 use crate::image::Image;
 use crate::{Error, Reading, Segment, Session};
@@ -159,11 +159,10 @@ impl Chat {
     }
 
     fn answer(&self, talk: &mut Talk<'_>, said: &mut String) -> Outcome {
-        let mut out = std::io::stdout().lock();
+        let mut page = Page::of_a_chat();
         let mut answer = talk.session.answer(&self.answer.options())?;
         while let Some(piece) = answer.next()? {
-            out.write_all(piece.as_bytes())?;
-            out.flush()?;
+            page.print(piece)?;
             said.push_str(piece);
         }
         if answer.finish().reason == crate::answer::Reason::Context {

@@ -4,12 +4,11 @@ use super::args::{AnswerArgs, ModelArgs, Outcome, Place, place_images, prompt};
 use super::photos::{self, Encoded};
 use super::profile::{self, Detail};
 use super::report::Report;
-use super::terminal::Bar;
+use super::terminal::{Bar, Page};
 use crate::conversation::{Content, Message, Part, Template};
 use crate::image::Image;
 use crate::{Model, Segment, Session};
 use clap::Args;
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -104,13 +103,13 @@ impl Run {
         let mut options = self.answer.options();
         options.logprobs = self.logprobs;
         let mut answer = session.answer(&options)?;
-        let (mut text, mut out) = (String::new(), std::io::stdout().lock());
+        let mut text = String::new();
+        let mut page = if self.raw { Page::as_it_is() } else { Page::of_a_chat() };
         while let Some(piece) = answer.next()? {
             if self.json {
                 text.push_str(piece);
             } else {
-                out.write_all(piece.as_bytes())?;
-                out.flush()?;
+                page.print(piece)?;
             }
         }
         let answered = answer.finish();
@@ -118,9 +117,10 @@ impl Run {
         let report =
             Report { text: &text, answered: &answered, reading: &reading, load, decode, timings, bill };
         if self.json {
-            writeln!(out, "{}", report.json(self.logprobs > 0))?;
+            page.print(&report.json(self.logprobs > 0))?;
+            page.end()?;
         } else {
-            writeln!(out)?;
+            page.end()?;
             bar.note(&report.line());
         }
         match self.profile {

@@ -1,12 +1,45 @@
-//! What a person at a terminal sees while waiting: a bar while an image is encoded and a long prompt read. Nothing is
-//! written when standard error is not a terminal.
+//! What a person at a terminal sees: an answer as it comes, and while waiting a bar for an image being encoded and a
+//! long prompt being read. The bar is not written when standard error is not a terminal.
 
 use crate::Progress;
-use std::io::{IsTerminal, Write};
+use std::io::{IsTerminal, StdoutLock, Write};
 
 /// Writes a line to standard error. One that has been closed is no reason to fail.
 pub fn say(line: std::fmt::Arguments<'_>) {
     let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Standard output while an answer streams to it.
+pub struct Page {
+    out: StdoutLock<'static>,
+    /// Whether white space may be printed: not before the first word of a chat's answer. Where a template ends in
+    /// `Assistant:` a model goes on with ` DOOR`, whose space belongs to the template.
+    space: bool,
+}
+
+impl Page {
+    /// A page for the answer of a chat.
+    pub fn of_a_chat() -> Page {
+        Page { out: std::io::stdout().lock(), space: false }
+    }
+
+    /// A page for text that continues the prompt as it stands.
+    pub fn as_it_is() -> Page {
+        Page { out: std::io::stdout().lock(), space: true }
+    }
+
+    /// Prints the next piece at once.
+    pub fn print(&mut self, piece: &str) -> std::io::Result<()> {
+        let piece = if self.space { piece } else { piece.trim_start() };
+        self.space |= !piece.is_empty();
+        self.out.write_all(piece.as_bytes())?;
+        self.out.flush()
+    }
+
+    /// Ends the answer's last line.
+    pub fn end(&mut self) -> std::io::Result<()> {
+        writeln!(self.out)
+    }
 }
 
 /// Prompts shorter than this show no bar.

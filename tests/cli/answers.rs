@@ -221,3 +221,13 @@ fn the_reference_answers_in_words_too() {
     assert_eq!(shown.out, format!("{}\n", line["text"].as_str().unwrap()));
     assert_eq!(numbers(&line["ids"]), case_numbers("qwen2-raw", "greedy"));
 }
+
+#[test]
+#[cfg(feature = "pocket")]
+fn an_answer_begins_with_its_first_word() {
+    let panel = concat!(env!("CARGO_MANIFEST_DIR"), "/models/pocket/sample/panel.png");
+    let args = ["--image", panel, "What does the label say?"];
+    let (shown, line) = (ocelli(&[&["run"], &args[..]].concat()), asked(&args));
+    assert_eq!((shown.code, shown.out.as_str(), shown.err.as_str()), (Some(0), "DOOR\n", ""));
+    assert_eq!(line["text"], " DOOR", "a script is told what the tokens say");
+}
