@@ -1,11 +1,11 @@
-"""Gets llama.cpp out of the source package of llama_cpp_python and builds it, once for each instruction set."""
+"""Gets llama.cpp out of the source package of llama_cpp_python and builds it, once for each instruction set; builds
+Ocelli; makes the model files."""
 
 import json
 import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import venv
 from pathlib import Path
 
@@ -45,8 +45,7 @@ def source(work):
         if not archives:
             call(sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", name, "-d", work, f"{name}=={version}")
             archives = list(work.glob(f"{name}-{version}.tar.gz"))
-        with tarfile.open(archives[0]) as archive:
-            archive.extractall(work, filter="data")
+        call("tar", "-xzf", archives[0], "-C", work)
     return folder / "vendor" / "llama.cpp"
 
 
@@ -93,3 +92,12 @@ def ocelli(root):
         if message.get("executable") and message["target"]["name"] == "ocelli":
             return Path(message["executable"])
     raise SystemExit("cargo did not say where the program is")
+
+
+def synthesize(program, row, folder):
+    """Makes the files of a row that are missing."""
+    for tower in {row.tower, row.peer_tower or row.tower}:
+        names = [f"{row.shape}-{row.type}.gguf", *([f"mmproj-{row.shape}-{tower}.gguf"] if tower else [])]
+        if not all((folder / name).exists() for name in names):
+            command = [program, "synthesize", row.shape, "--type", row.type, "-o", folder, "--force"]
+            call(*command, "--mmproj-type", tower or "none")

@@ -1,6 +1,6 @@
 """The two engines, asked the same things by their own command lines. All answers are seconds (memory: bytes).
 
-Both begin cold for a photo, for loading and for memory: one process, one question, as a user meets them. For prefill
+`under` is what a program is started by, such as valgrind. Both begin cold for a photo, for loading and for memory: one process, one question, as a user meets them. For prefill
 and decode both do everything once before it is measured. Memory is the largest resident size that the system counted.
 """
 
@@ -62,8 +62,8 @@ def _wait_for(process, err, text):
 class Ocelli:
     """`ocelli run --json` and `ocelli bench --format json`."""
 
-    def __init__(self, program):
-        self.program = program
+    def __init__(self, program, under=()):
+        self.program, self.under = program, under
 
     def _bench(self, model, isa, threads, prompt, generate):
         command = [self.program, "bench", "--model", model, "--threads", threads, "--prompt", prompt, "--depth", 0]
@@ -71,8 +71,8 @@ class Ocelli:
         ran = run(command + (["--isa", isa] if isa != "best" else []))
         return {row["figure"]: row for row in json.loads(ran.out)["rows"]}, ran
 
-    def _ask(self, model, tower, photo, question, isa, threads, tokens, image_tokens=None):
-        command = [self.program, "run", "--json", "--model", model, "--threads", threads, "--context", CONTEXT]
+    def ask(self, model, tower, photo, question, isa, threads, tokens, image_tokens=None, raw=False):
+        command = [*self.under, self.program, "run", "--json", "--model", model, "--threads", threads, "--context", CONTEXT]
         command += ["--max-tokens", tokens]
         if photo:
             command += ["--mmproj", tower, "--image", photo]
@@ -80,6 +80,8 @@ class Ocelli:
             command += ["--no-mmproj"]
         if image_tokens:
             command += ["--image-tokens", image_tokens]
+        if raw:
+            command += ["--raw"]
         ran = run([*command, question], {"OCELLI_ISA": isa} if isa != "best" else None)
         answer = json.loads(ran.out)
         if len(answer["ids"]) < tokens:
@@ -97,7 +99,7 @@ class Ocelli:
         return out, ran
 
     def photo(self, files, photo, isa, threads, tokens):
-        answer, ran = self._ask(*files, photo.path, QUESTION, isa, threads, tokens, photo.image_tokens)
+        answer, ran = self.ask(*files, photo.path, QUESTION, isa, threads, tokens, photo.image_tokens)
         views = answer["image_tokens"] / photo.per_view
         whole = ran.wall - answer["ms"]["load"] / 1e3
         first = whole - answer["ms"]["generate"] / 1e3
@@ -105,7 +107,7 @@ class Ocelli:
         return {**out, "views": views}, ran
 
     def preprocess(self, files, photo, isa, threads):
-        answer, ran = self._ask(*files, photo.path, QUESTION, isa, threads, 1, photo.image_tokens)
+        answer, ran = self.ask(*files, photo.path, QUESTION, isa, threads, 1, photo.image_tokens)
         views = answer["image_tokens"] / photo.per_view
         return {"preprocess": answer["ms"]["resize"] / 1e3, "views": views}, ran
 
@@ -115,9 +117,9 @@ class Ocelli:
 
     def memory(self, files, photo, isa, threads):
         if photo:
-            answer, ran = self._ask(*files, photo.path, QUESTION, isa, threads, 4, photo.image_tokens)
+            answer, ran = self.ask(*files, photo.path, QUESTION, isa, threads, 4, photo.image_tokens)
         else:
-            answer, ran = self._ask(*files, None, TELL, isa, threads, 4)
+            answer, ran = self.ask(*files, None, TELL, isa, threads, 4)
         bill = sum(answer["bytes"][part] for part in ("weights", "arena", "kv", "io"))
         return {"memory": ran.peak, "bill": bill}, ran
 
@@ -144,15 +146,15 @@ class Peer:
     # No search for what fits into a GPU's memory, no run before the first, answers of a fixed length.
     SAME = ["-fit", "off", "--no-warmup", "--ignore-eos", "--temp", 0, "-c", CONTEXT]
 
-    def __init__(self, folders):
-        self.folders = folders  # instruction set -> folder of programs
+    def __init__(self, folders, under=()):
+        self.folders, self.under = folders, under  # instruction set -> folder of programs
 
     def _program(self, isa, name):
         return self.folders[isa] / name
 
-    def _see(self, files, photo, isa, threads, tokens, verbosity=4, until=None):
-        command = [self._program(isa, "llama-mtmd-cli"), "-m", files[0], "-mm", files[1], "--image", photo.path]
-        command += ["-p", QUESTION, "-n", tokens, "-t", threads, "-lv", verbosity, *self.SAME]
+    def see(self, files, photo, isa, threads, tokens, verbosity=4, until=None):
+        command = [*self.under, self._program(isa, "llama-mtmd-cli"), "-m", files[0], "-mm", files[1]]
+        command += ["--image", photo.path, "-p", QUESTION, "-n", tokens, "-t", threads, "-lv", verbosity, *self.SAME]
         if photo.peer_tokens:
             command += ["--image-max-tokens", photo.peer_tokens]
         if photo.template:
@@ -169,7 +171,7 @@ class Peer:
         return out, ran
 
     def photo(self, files, photo, isa, threads, tokens):
-        ran = self._see(files, photo, isa, threads, tokens)
+        ran = self.see(files, photo, isa, threads, tokens)
         log = list(_log(ran.err))
         ready, end = _at(log, "main: loading model"), _at(log, "total time =")
         times = {}
@@ -182,20 +184,20 @@ class Peer:
         return {"encode": encode / views, "first-token": first, "answer": end - ready, "views": views}, ran
 
     def preprocess(self, files, photo, isa, threads):
-        ran = self._see(files, photo, isa, threads, 1, verbosity=5, until="encoding mtmd batch")
+        ran = self.see(files, photo, isa, threads, 1, verbosity=5, until="encoding mtmd batch")
         log = list(_log(ran.err))
         views = 1 + int(re.search(r"preproc_out has (\d+) entries", ran.err)[1])
         # The prompt is shown when the photo has been decoded, the views are counted when they have been made.
         return {"preprocess": _at(log, "preproc_out has") - _at(log, "formatted_chat.prompt"), "views": views}, ran
 
-    def _complete(self, files, isa, threads, tokens):
-        command = [self._program(isa, "llama-completion"), "-m", files[0], "-p", TELL, "-n", tokens, "-t", threads]
-        return run([*command, "-no-cnv", "-lv", 4, *self.SAME])
+    def complete(self, files, isa, threads, tokens, prompt=TELL):
+        command = [*self.under, self._program(isa, "llama-completion"), "-m", files[0], "-p", prompt]
+        return run([*command, "-n", tokens, "-t", threads, "-no-cnv", "-lv", 4, *self.SAME])
 
     def load(self, files, isa, threads):
-        ran = self._complete(files, isa, threads, 1)
+        ran = self.complete(files, isa, threads, 1)
         return {"load": _at(list(_log(ran.err)), "generate: n_ctx")}, ran
 
     def memory(self, files, photo, isa, threads):
-        ran = self._see(files, photo, isa, threads, 4) if photo else self._complete(files, isa, threads, 4)
+        ran = self.see(files, photo, isa, threads, 4) if photo else self.complete(files, isa, threads, 4)
         return {"memory": ran.peak}, ran
