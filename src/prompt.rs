@@ -1,13 +1,12 @@
 //! From segments to what the decoder reads: tokens, and rows of images.
 
 use crate::error::Error;
-use crate::image::Preprocessor;
+use crate::image::{Frame, Preprocessor};
 use crate::model::Model;
 use crate::plan::Plan;
 use crate::tokenizer::{Run, Special};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use ocelli_kernels::ops::resize::Pixels;
 use ocelli_models::Piece;
 
 /// An image as the model is shown it: RGB, three bytes a pixel, rows without gaps.
@@ -21,21 +20,31 @@ pub struct Photo<'a> {
     pub rgb: &'a [u8],
 }
 
-impl Photo<'_> {
-    /// Rows of pixels for the resampler.
-    pub(crate) fn pixels(&self) -> Result<Pixels<'_>, Error> {
-        Pixels::rgb(self.rgb, self.width, self.height).map_err(|error| Error::Image(error.into()))
+impl<'a> Photo<'a> {
+    fn frame(&self) -> Result<Frame<'a>, Error> {
+        Frame::rgb(self.rgb, self.width, self.height).map_err(|error| Error::Image(error.into()))
     }
+}
 
-    /// What tells images apart in the cache: FNV-1a over size and pixels, eight bytes at a time.
-    fn fingerprint(&self) -> u64 {
-        let step = |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x0000_0100_0000_01b3);
-        let size = u64::from(self.width) << 32 | u64::from(self.height);
-        let (words, rest) = self.rgb.as_chunks::<8>();
-        let hash =
-            words.iter().fold(step(0xcbf2_9ce4_8422_2325, size), |h, w| step(h, u64::from_le_bytes(*w)));
-        rest.iter().fold(hash, |h, b| step(h, u64::from(*b)))
+/// What tells images apart in the cache: FNV-1a over size, format and pixels, in four strands of eight bytes at a time
+/// (one strand would wait for its multiplication).
+fn fingerprint(frame: &Frame<'_>) -> u64 {
+    let step = |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x0000_0100_0000_01b3);
+    let size = u64::from(frame.width()) << 32 | u64::from(frame.height());
+    let kind =
+        (frame.format() as u64) << 16 | (frame.colors().matrix as u64) << 8 | frame.colors().range as u64;
+    let start = step(step(0xcbf2_9ce4_8422_2325, size), kind);
+    let mut strands = [start, start ^ 1, start ^ 2, start ^ 3];
+    for row in frame.bytes() {
+        let (blocks, rest) = row.as_chunks::<32>();
+        for block in blocks {
+            for (strand, word) in strands.iter_mut().zip(block.as_chunks::<8>().0) {
+                *strand = step(*strand, u64::from_le_bytes(*word));
+            }
+        }
+        strands[0] = rest.iter().fold(strands[0], |hash, byte| step(hash, u64::from(*byte)));
     }
+    strands.into_iter().fold(start, step)
 }
 
 /// A part of a prompt.
@@ -47,6 +56,9 @@ pub enum Segment<'a> {
     Text(&'a str),
     /// An image, in the markers the model knows.
     Image(Photo<'a>),
+    /// A camera's frame, likewise: borrowed where it is, so it costs no memory but what the plan bills for resizing
+    /// (a caller that shows nothing else sets [`Options::image_bytes`](crate::Options::image_bytes) to 0).
+    Frame(Frame<'a>),
 }
 
 /// What stands at one position of the context.
@@ -59,7 +71,7 @@ pub(crate) enum Entry {
 
 /// An image of a prompt and its way to the model.
 pub(crate) struct Shown<'a> {
-    pub(crate) photo: Photo<'a>,
+    pub(crate) frame: Frame<'a>,
     pub(crate) way: Preprocessor,
     pub(crate) fingerprint: u64,
 }
@@ -93,7 +105,8 @@ impl<'a> Prompt<'a> {
             match segment {
                 Segment::Control(words) => text.push((words.to_string(), Special::Parse)),
                 Segment::Text(words) => text.push((words.to_string(), Special::Plain)),
-                Segment::Image(photo) => prompt.show(model, plan, *photo, &mut text)?,
+                Segment::Image(photo) => prompt.show(model, plan, photo.frame(), &mut text)?,
+                Segment::Frame(frame) => prompt.show(model, plan, Ok(*frame), &mut text)?,
             }
         }
         prompt.write(model, &mut text)?;
@@ -123,15 +136,15 @@ impl<'a> Prompt<'a> {
         &mut self,
         model: &Model<'_>,
         plan: &Plan,
-        photo: Photo<'a>,
+        frame: Result<Frame<'a>, Error>,
         text: &mut Vec<(String, Special)>,
     ) -> Result<(), Error> {
         let (Some(encoder), Some(vision)) = (model.encoder(), &plan.vision) else {
             return Err(Error::NoVision);
         };
-        photo.pixels()?;
-        let way = Preprocessor::new(&vision.recipe, photo.width, photo.height, vision.tokens)?;
-        let fingerprint = photo.fingerprint();
+        let frame = frame?;
+        let way = Preprocessor::new(&vision.recipe, frame.width(), frame.height(), vision.tokens)?;
+        let fingerprint = fingerprint(&frame);
         let each = way.plan().tokens_per_view;
         for piece in encoder.frame(way.plan()) {
             match piece {
@@ -143,7 +156,7 @@ impl<'a> Prompt<'a> {
                 }
             }
         }
-        self.images.push(Shown { photo, way, fingerprint });
+        self.images.push(Shown { frame, way, fingerprint });
         Ok(())
     }
 }

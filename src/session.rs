@@ -320,7 +320,7 @@ impl<'m> Session<'m> {
         let [sheets, scratch] = disjoint(block, [at.sheets.clone(), at.resize.clone()])?;
         let (sheets, scratch) = (bytemuck::cast_slice_mut(sheets), bytemuck::cast_slice_mut(scratch));
         let stop = || ocelli_kernels::pool::Interrupt::stopped(&self.stopper);
-        let result = shown.way.make_sheets(&mut shown.photo.pixels()?, sheets, scratch, &stop);
+        let result = shown.way.make_sheets(&shown.frame, sheets, scratch, &stop);
         match result {
             Err(_) if stop() => Err(why(&self.stopper, RunError::Stopped)),
             result => Ok(result?),

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use ocelli::image::{DecodeOptions, Format, Image, ImageError, decode, probe};
+use ocelli::image::{DecodeOptions, Format, Image, ImageError, Orientation, decode, probe};
 
 #[path = "hostile_images/build.rs"]
 mod build;
@@ -50,7 +50,7 @@ fn alone() -> MutexGuard<'static, ()> {
     ONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-const OPTIONS: DecodeOptions = DecodeOptions { max_pixels: 1 << 20, orientation: true };
+const OPTIONS: DecodeOptions = DecodeOptions { max_pixels: 1 << 20, orientation: Orientation::Exif };
 
 /// The largest message or table that an error may take with it.
 const SLACK: usize = 64 << 10;

@@ -3,11 +3,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ocelli::image::{DecodeOptions, Preprocessor, decode, probe};
-use ocelli_kernels::ops::resize::{Filter, Pixels};
+use ocelli::image::{DecodeOptions, Frame, Orientation, Preprocessor, decode, probe};
+use ocelli_kernels::ops::resize::Filter;
 use ocelli_models::recipe::{Geometry, ImageRecipe};
 
-const OPTIONS: DecodeOptions = DecodeOptions { max_pixels: 1 << 20, orientation: true };
+const OPTIONS: DecodeOptions = DecodeOptions { max_pixels: 1 << 20, orientation: Orientation::Exif };
 
 fuzz_target!(|bytes: &[u8]| {
     let header = probe(bytes, &OPTIONS);
@@ -35,8 +35,8 @@ fuzz_target!(|bytes: &[u8]| {
     let way = Preprocessor::new(&recipe, image.width, image.height, None).expect("a sound recipe");
     let memory = way.memory().expect("a megapixel fits");
     let mut sheets = vec![0; memory.sheets];
-    let mut pixels = Pixels::rgb(&image.data, image.width, image.height).expect("packed rows");
-    way.make_sheets(&mut pixels, &mut sheets, &mut vec![0; memory.scratch], &|| false).expect("enough memory");
+    let frame = Frame::rgb(&image.data, image.width, image.height).expect("packed rows");
+    way.make_sheets(&frame, &mut sheets, &mut vec![0; memory.scratch], &|| false).expect("enough memory");
     let mut values = vec![f32::NAN; memory.view / 4];
     for view in 0..way.plan().views() {
         way.write_view(&sheets, view, &mut values).expect("a view of the plan");

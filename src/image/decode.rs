@@ -34,7 +34,7 @@ use image::codecs::{bmp::BmpDecoder, jpeg::JpegDecoder, png::PngDecoder, webp::W
 use image::error::ImageError as Inner;
 use image::{ImageDecoder, Limits};
 
-use super::orientation::{Turn, turned};
+use super::orientation::{Orientation, Turn, turned};
 use super::to_rgb::{Native, to_rgb};
 use super::{Format, ImageError, first_frame, jpeg, webp};
 
@@ -49,14 +49,14 @@ const FIXED: u64 = 1 << 20;
 pub struct DecodeOptions {
     /// The most pixels (width · height) that are decoded.
     pub max_pixels: u64,
-    /// Whether the EXIF orientation turns the image.
-    pub orientation: bool,
+    /// Which way the image is turned.
+    pub orientation: Orientation,
 }
 
 impl Default for DecodeOptions {
-    /// 2^27 pixels, which is 11585×11585 or 384 MiB of RGB; oriented.
+    /// 2^27 pixels, which is 11585×11585 or 384 MiB of RGB; turned as EXIF says.
     fn default() -> Self {
-        Self { max_pixels: 1 << 27, orientation: true }
+        Self { max_pixels: 1 << 27, orientation: Orientation::Exif }
     }
 }
 
@@ -173,8 +173,10 @@ impl<'a> Opened<'a> {
         let size = decoder.dimensions();
         let pixels = check_size(size.0, size.1, options)?;
         let native = Native::new(decoder.color_type(), bytes, format)?;
-        let turn =
-            if options.orientation { Turn::new(decoder.orientation().map_err(failed)?) } else { Turn::NONE };
+        let turn = match options.orientation {
+            Orientation::Exif => Turn::new(decoder.orientation().map_err(failed)?),
+            Orientation::Turned(turn) => turn,
+        };
         let decoding = pixels * native.buffer_bytes() + decoder_bytes(bytes, format, size);
         let turning = if turn.swaps_sides() { 6 * pixels } else { 0 };
         let peak_bytes = decoding.max(turning) + FIXED;

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use core::fmt;
 
-use ocelli_kernels::ops::resize::ResizeError;
+use ocelli_kernels::ops::resize::{FrameError, ResizeError};
 use ocelli_models::recipe::RecipeError;
 
 /// An encoded format.
@@ -102,6 +102,8 @@ pub enum ImageError {
         /// How many there are.
         views: u32,
     },
+    /// A frame's planes are not what its size and format need.
+    Frame(FrameError),
     /// The resize was refused or stopped.
     Resize(ResizeError),
     /// There is no plan for the image.
@@ -133,6 +135,7 @@ impl fmt::Display for ImageError {
             Self::OutOfMemory { bytes } => write!(f, "there is no memory for {bytes} bytes of decoded image"),
             Self::TooShort { what, needed, given } => write!(f, "{what}: {needed} needed, {given} given"),
             Self::View { view, views } => write!(f, "view {view} of an image that has {views}"),
+            Self::Frame(error) => error.fmt(f),
             Self::Resize(error) => error.fmt(f),
             Self::Recipe(error) => error.fmt(f),
         }
@@ -142,10 +145,17 @@ impl fmt::Display for ImageError {
 impl core::error::Error for ImageError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
+            Self::Frame(error) => Some(error),
             Self::Resize(error) => Some(error),
             Self::Recipe(error) => Some(error),
             _ => None,
         }
+    }
+}
+
+impl From<FrameError> for ImageError {
+    fn from(error: FrameError) -> Self {
+        Self::Frame(error)
     }
 }
 

@@ -12,6 +12,7 @@ use std::io::ErrorKind;
 use gif::{ColorOutput, DecodeOptions as GifOptions, Decoder, DecodingError, Frame, MemoryLimit};
 
 use super::decode::{DecodeOptions, Header, Image, check_size, reserve};
+use super::orientation::{Orientation, Turn, turned};
 use super::{Format, ImageError};
 
 /// Bytes of the decoder's own tables and buffers: a dictionary of 4096 codes and its output.
@@ -30,11 +31,26 @@ pub(super) fn probe(bytes: &[u8], options: &DecodeOptions) -> Result<Header, Ima
     let frame = decoder.next_frame_info().map_err(|error| explain(error, bytes))?.ok_or_else(no_frame)?;
     let canvas = canvas(screen, frame, options)?;
     let pixels = u64::from(canvas.width) * u64::from(canvas.height);
-    let peak_bytes = 3 * pixels + canvas.frame_pixels + FIXED;
-    Ok(Header { format: Format::Gif, width: canvas.width, height: canvas.height, peak_bytes })
+    let turn = turn(options);
+    let turning = if turn.swaps_sides() { 6 * pixels } else { 0 };
+    let peak_bytes = (3 * pixels + canvas.frame_pixels).max(turning) + FIXED;
+    let (width, height) = turn.size((canvas.width, canvas.height));
+    Ok(Header { format: Format::Gif, width, height, peak_bytes })
 }
 
 pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Image, ImageError> {
+    turned(stored(bytes, options)?, turn(options))
+}
+
+/// A GIF has no EXIF: only the caller can turn it.
+fn turn(options: &DecodeOptions) -> Turn {
+    match options.orientation {
+        Orientation::Exif => Turn::NONE,
+        Orientation::Turned(turn) => turn,
+    }
+}
+
+fn stored(bytes: &[u8], options: &DecodeOptions) -> Result<Image, ImageError> {
     let mut decoder = open(bytes)?;
     let screen = (decoder.width(), decoder.height());
     let frame =

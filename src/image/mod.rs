@@ -1,19 +1,22 @@
-//! From an encoded image, or raw RGB, to normalised rows of pixels.
+//! From an encoded image, or a camera's frame, to normalised rows of pixels.
 //!
 //! ```text
-//! bytes ─ decode ─> RGB ─ Preprocessor::make_sheets ─> 8-bit sheets ─ write_view ─> rows, one view at a time
-//!        (std)            resize, pad, crop: Pillow's bytes            (u8/255 − mean)/std, patch by patch
+//! bytes ─ decode ─> Frame ─ Preprocessor::make_sheets ─> 8-bit sheets ─ write_view ─> rows, one view at a time
+//!        (std)              resize, pad, crop: Pillow's bytes            (u8/255 − mean)/std, patch by patch
 //! ```
 //! [`decode`] is the only part that allocates; it says beforehand how much at most ([`probe`]). The rest
 //! works in memory that the caller gives, whose size depends on the recipe and the image's width and height
-//! alone ([`Preprocessor::memory`]). A firmware without files starts at [`Preprocessor`] with raw pixels.
+//! alone ([`Preprocessor::memory`]). A firmware without files starts with a [`Frame`]: pixels where they
+//! are, in a camera's own format, which are turned to RGB row by row while they are resized.
 //!
-//! The EXIF orientation is applied where an encoded image is decoded, and never to raw pixels.
+//! The EXIF orientation is applied where an encoded image is decoded, or another that the
+//! caller names ([`DecodeOptions::orientation`]); a frame is never turned.
 
 mod error;
 mod preprocess;
 
 pub use error::{Format, ImageError};
+pub use ocelli_kernels::ops::resize::{Colors, Frame, FrameError, Matrix, PixelFormat, Plane, Range};
 pub use preprocess::{Memory, Preprocessor};
 
 #[cfg(feature = "std")]
@@ -31,6 +34,8 @@ mod webp;
 
 #[cfg(feature = "std")]
 pub use decode::{DecodeOptions, Header, Image, decode, probe};
+#[cfg(feature = "std")]
+pub use orientation::{Orientation, Turn};
 
 #[cfg(all(test, feature = "std"))]
 mod tests;

@@ -7,20 +7,38 @@
 //! The number says what must be done to the stored image so that it stands upright. Numbers outside 1..=8
 //! mean nothing, as in PIL. An orientation that only an XMP packet states is not read; PIL would.
 
-use image::metadata::Orientation;
+use image::metadata::Orientation as Stored;
 
 use super::ImageError;
 use super::decode::{Image, reserve};
 
-/// An EXIF orientation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Turn(u8);
+/// Which way a stored image is turned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Orientation {
+    /// As its EXIF orientation says; as it is stored where it has none.
+    #[default]
+    Exif,
+    /// This way, whatever it says itself.
+    Turned(Turn),
+}
+
+/// One of the eight ways to put a stored image upright, numbered as in EXIF.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Turn(u8);
 
 impl Turn {
-    /// Leaves the image as it is.
-    pub(super) const NONE: Self = Self(1);
+    /// Leaves the image as it is stored.
+    pub const NONE: Self = Self(1);
 
-    pub(super) fn new(orientation: Orientation) -> Self {
+    /// The turn with this EXIF number; none outside 1 to 8.
+    pub const fn from_exif(number: u8) -> Option<Self> {
+        match number {
+            1..=8 => Some(Self(number)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn new(orientation: Stored) -> Self {
         Self(orientation.to_exif())
     }
 

@@ -3,7 +3,7 @@
 //! A value is `(f32(f64(u8) · (1/255)) − mean) / std`: the product in f64 and rounded once, the rest in
 //! f32, which is what the reference computes in numpy, bit for bit.
 
-use ocelli_kernels::ops::resize::{Canvas, Pixels, Polled, Resample, Rows, copy_rows};
+use ocelli_kernels::ops::resize::{Canvas, Frame, FrameRows, Pixels, Polled, Resample, Rows, copy_rows};
 use ocelli_models::recipe::{ImageRecipe, Origin, Pad, Sheet, ViewPlan};
 
 use super::ImageError;
@@ -70,7 +70,13 @@ impl Preprocessor {
             memory.sheets = memory.sheets.saturating_add(steps.last.output_bytes()?);
             memory.scratch = memory.scratch.max(steps.scratch_bytes()?);
         }
+        memory.scratch = memory.scratch.saturating_add(self.line());
         Ok(memory)
+    }
+
+    /// Bytes of a row of the image, for frames that must be turned to RGB.
+    fn line(&self) -> usize {
+        (self.plan.source.0 as usize).saturating_mul(3)
     }
 
     fn steps(&self, sheet: &Sheet) -> Result<Steps, ImageError> {
@@ -90,15 +96,15 @@ impl Preprocessor {
         self.plan.sheets().next().map_or((0, 0), |sheet| (sheet.window.width, sheet.window.height))
     }
 
-    /// Resizes, pads and crops `source` into `sheets`. `stop` is asked before every row; answering true
+    /// Resizes, pads and crops `frame` into `sheets`. `stop` is asked before every row; answering true
     /// ends with [`ResizeError::Cancelled`](ocelli_kernels::ops::resize::ResizeError::Cancelled).
     ///
     /// # Errors
     /// [`ImageError::TooShort`] when a slice is shorter than [`Preprocessor::memory`] says, and
-    /// [`ImageError::Resize`], also when `source` is not of the planned size.
+    /// [`ImageError::Resize`], also when `frame` is not of the planned size.
     pub fn make_sheets(
         &self,
-        source: &mut dyn Rows,
+        frame: &Frame<'_>,
         sheets: &mut [u8],
         scratch: &mut [u8],
         stop: &dyn Fn() -> bool,
@@ -110,13 +116,17 @@ impl Preprocessor {
             needed: memory.sheets,
             given,
         })?;
+        let (needed, given) = (memory.scratch, scratch.len());
+        let short = ImageError::TooShort { what: "bytes of scratch", needed, given };
+        let (line, scratch) = scratch.split_at_mut_checked(self.line()).ok_or(short)?;
+        let mut source = FrameRows::new(*frame, line)?;
         let mut first: &[u8] = &[];
         for sheet in self.plan.sheets() {
             let steps = self.steps(&sheet)?;
             let (out, rest) = free.split_at_mut(steps.last.output_bytes()?);
             free = rest;
             match sheet.origin {
-                Origin::Image => steps.run(source, out, scratch, stop)?,
+                Origin::Image => steps.run(&mut source, out, scratch, stop)?,
                 Origin::FirstSheet => {
                     let (width, height) = self.first_size();
                     steps.run(&mut Pixels::rgb(first, width, height)?, out, scratch, stop)?;

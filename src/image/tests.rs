@@ -7,7 +7,7 @@ use core::cell::Cell;
 use std::fs;
 use std::path::PathBuf;
 
-use ocelli_kernels::ops::resize::{Filter, Pixels, ResizeError};
+use ocelli_kernels::ops::resize::{Filter, ResizeError};
 use ocelli_models::recipe::{Geometry, ImageRecipe};
 
 use super::*;
@@ -53,8 +53,8 @@ fn make(way: &Preprocessor, rgb: &[u8]) -> Made {
     let (width, height) = way.plan().source;
     let mut sheets = vec![0; memory.sheets];
     let mut scratch = vec![0xAA; memory.scratch];
-    let mut pixels = Pixels::rgb(rgb, width, height).unwrap();
-    way.make_sheets(&mut pixels, &mut sheets, &mut scratch, &|| false).unwrap();
+    let frame = Frame::rgb(rgb, width, height).unwrap();
+    way.make_sheets(&frame, &mut sheets, &mut scratch, &|| false).unwrap();
     let mut made = Made { views: Vec::new(), values: Vec::new() };
     for index in 0..way.plan().views() {
         let mut values = vec![f32::NAN; memory.view / 4];
@@ -147,7 +147,7 @@ fn files_are_decoded_as_pillow_does() {
 
 #[test]
 fn orientation_can_be_left_alone() {
-    let stored = DecodeOptions { orientation: false, ..DecodeOptions::default() };
+    let stored = DecodeOptions { orientation: Orientation::Turned(Turn::NONE), ..DecodeOptions::default() };
     for name in ["orientation6.jpg", "orientation6.png", "orientation8.webp"] {
         let bytes = file(name);
         let header = probe(&bytes, &stored).unwrap();
@@ -157,6 +157,32 @@ fn orientation_can_be_left_alone() {
         let upright = decode(&bytes, &DecodeOptions::default()).unwrap();
         assert_eq!((upright.width, upright.height), (11, 17), "{name}");
     }
+}
+
+#[test]
+fn a_caller_turns_any_image() {
+    let read = |name: &str, orientation| {
+        let options = DecodeOptions { orientation, ..DecodeOptions::default() };
+        let (header, image) = (probe(&file(name), &options).unwrap(), decode(&file(name), &options).unwrap());
+        assert_eq!((header.width, header.height), (image.width, image.height), "{name}");
+        image
+    };
+    for number in 1..=8 {
+        let turn = Turn::from_exif(number).unwrap();
+        let name = std::format!("orientation{number}.jpg");
+        assert_eq!(read(&name, Orientation::Turned(turn)), read(&name, Orientation::Exif), "{name}");
+        for name in ["plain.gif", "rgb24.bmp", "rgb8.png"] {
+            let turned = read(name, Orientation::Turned(turn));
+            let sides = if number >= 5 { (11, 17) } else { (17, 11) };
+            assert_eq!((turned.width, turned.height), sides, "{name} {number}");
+        }
+    }
+    let quarter = read("plain.gif", Orientation::Turned(Turn::from_exif(6).unwrap()));
+    let plain = read("plain.gif", Orientation::Exif);
+    // Clockwise: the first row of the result is the first column of the stored image, from below.
+    let column: Vec<u8> = (0..11).rev().flat_map(|y| plain.data[y * 51..y * 51 + 3].to_vec()).collect();
+    assert_eq!(quarter.data[..33], column);
+    assert_eq!((Turn::from_exif(0), Turn::from_exif(9)), (None, None));
 }
 
 #[test]
@@ -182,8 +208,8 @@ fn memory_is_exact() {
         let memory = way.memory().unwrap();
         let rgb = noise_image(width, height);
         let run = |sheets: usize, scratch: usize| {
-            let mut pixels = Pixels::rgb(&rgb, width, height).unwrap();
-            way.make_sheets(&mut pixels, &mut vec![0; sheets], &mut vec![0; scratch], &|| false)
+            let frame = Frame::rgb(&rgb, width, height).unwrap();
+            way.make_sheets(&frame, &mut vec![0; sheets], &mut vec![0; scratch], &|| false)
         };
         run(memory.sheets, memory.scratch).unwrap();
         let short = |result| matches!(result, Err(ImageError::TooShort { .. }));
@@ -225,9 +251,9 @@ fn stop_is_heard_in_every_step() {
                 asked.set(asked.get() + 1);
                 asked.get() > most
             };
-            let mut pixels = Pixels::rgb(&rgb, 60, 45).unwrap();
+            let frame = Frame::rgb(&rgb, 60, 45).unwrap();
             let (mut sheets, mut scratch) = (vec![0; memory.sheets], vec![0; memory.scratch]);
-            (way.make_sheets(&mut pixels, &mut sheets, &mut scratch, &stop), asked.get())
+            (way.make_sheets(&frame, &mut sheets, &mut scratch, &stop), asked.get())
         };
         let (done, all) = run(usize::MAX);
         assert_eq!(done, Ok(()));

@@ -16,7 +16,7 @@
 //! the goldens hold.
 //!
 //! Everything is a stream of rows. [`Rows`] hands out one row at a time; [`Pixels`] is an image in
-//! memory, [`Canvas`] puts one on a larger coloured ground, [`Polled`] asks whether to stop, and a
+//! memory, [`FrameRows`] a camera's frame turned to RGB, [`Canvas`] puts one on a larger coloured ground, [`Polled`] asks whether to stop, and a
 //! [`Sampler`] resizes any of them, another sampler included. A sampler keeps only the rows of the first
 //! pass that one output row needs (119 of them for 10000 → 512 with Lanczos), never the image between the
 //! passes.
@@ -29,13 +29,17 @@
 //! or above 2^24 in the source (Pillow holds the box in f32, which is exact up to there), channel counts
 //! other than 1 and 3, and slices that are too short.
 
+mod colors;
 mod error;
 mod filter;
+mod frame;
 mod rows;
 mod sampler;
 
+pub use colors::{Colors, Matrix, Range};
 pub use error::ResizeError;
 pub use filter::Filter;
+pub use frame::{Frame, FrameError, FrameRows, PixelFormat, Plane};
 pub use rows::{Canvas, Ground, Pixels, Polled, Rows, copy_rows};
 pub use sampler::{Resample, Sampler, Window};
 
