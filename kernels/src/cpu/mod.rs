@@ -179,6 +179,29 @@ pub fn choose(name: Option<&str>) -> Result<&'static dyn Kernels, UnknownIsa> {
         .ok_or(UnknownIsa { known: name.is_none_or(|n| ISAS.iter().any(|e| e.name == n)) })
 }
 
+/// Runs a task on the named instruction set, or on the fastest this CPU has. For work that is no [`Job`](crate::ops::Job).
+///
+/// # Errors
+/// As [`choose`].
+pub fn run<T: Task>(name: Option<&str>, task: T) -> Result<T::Out, UnknownIsa> {
+    let chosen = choose(name)?.name();
+    macro_rules! try_on {
+        ($($isa:expr),*) => {$(
+            if let Some(isa) = $isa.filter(|_| chosen == name_of(&$isa)) {
+                return Ok(isa.enter(task));
+            }
+        )*};
+    }
+    fn name_of<I: Isa>(_: &Option<I>) -> &'static str {
+        I::NAME
+    }
+    #[cfg(target_arch = "x86_64")]
+    try_on!(avx512::Avx512::new(), avx2::Avx2::new());
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    try_on!(neon::Neon::<neon::Dotprod>::new(), neon::Neon::<neon::Widening>::new());
+    Ok(Scalar.enter(task))
+}
+
 /// The instruction set asked for cannot be used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct UnknownIsa {

@@ -15,8 +15,8 @@ use crate::cpu::Isa;
 #[derive(Clone, Copy)]
 pub(super) struct IQ4NL;
 
-/// Denser around zero, where most weights are; the numbers are the specification's.
-const LEVELS: [i8; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+/// The levels of `IQ4_NL` and `IQ4_XS`: denser around zero, where most weights are; the numbers are the specification's.
+pub const LEVELS: [i8; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
 
 /// Sixteen bytes as 32 levels: those of all the low nibbles, then those of all the high ones.
 #[inline(always)]

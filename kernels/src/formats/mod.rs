@@ -40,6 +40,8 @@ mod q5_k;
 mod q6_k;
 mod q8_0;
 
+pub use iq4_nl::LEVELS;
+
 #[cfg(test)]
 mod tests;
 

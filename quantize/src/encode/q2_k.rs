@@ -1,0 +1,71 @@
+//! `Q2_K`: sixteen groups of 16 with a scale and a minimum each, searched for by `affine.rs` with
+//!
+//! ```text
+//! levels = 3,  p = 1,  w[i] = |x[i]|,  k from 2.5 to 4 over the range
+//! ```
+//!
+//! The largest scale and the largest minimum of the block become 15, the others the nearest sixteenth part:
+//!
+//! ```text
+//! d = max s / 15     scale[g] = nearest(s[g] · 15 / max s)       dmin, minimum[g] alike
+//! ```
+//!
+//! Then the codes are taken again, nearest for the scales as they are stored.
+
+use super::Encoder;
+use super::affine::{Search, fit};
+use super::lanes::{Lanes, columns, each, groups, half, nearest, whole};
+use ocelli_kernels::cpu::Isa;
+
+#[derive(Clone, Copy)]
+pub(super) struct Q2K;
+
+const SEARCH: Search = Search { levels: 3, first: -0.5, steps: 15, absolute: true };
+
+/// Positive numbers as sixteenth parts of the largest, and what a part is.
+#[inline(always)]
+fn parts<I: Isa>(isa: I, numbers: [f32; 16]) -> ([u8; 16], [u8; 2]) {
+    let most = numbers.iter().fold(0.0f32, |a, b| if *b > a { *b } else { a });
+    if most > 0.0 {
+        let inverse = 15.0 / most;
+        (numbers.map(|x| nearest(inverse * x) as u8), half(isa, most / 15.0))
+    } else {
+        ([0; 16], half(isa, 0.0))
+    }
+}
+
+/// Two-bit codes: in each half of the block, byte l holds those of values l, l + 32, l + 64 and l + 96.
+#[inline(always)]
+pub(super) fn twos(codes: &[u8; 256], quants: &mut [u8; 64]) {
+    for (codes, quants) in codes.as_chunks::<128>().0.iter().zip(quants.as_chunks_mut::<32>().0) {
+        for (l, to) in quants.iter_mut().enumerate() {
+            *to = codes[l] | codes[l + 32] << 2 | codes[l + 64] << 4 | codes[l + 96] << 6;
+        }
+    }
+}
+
+impl Encoder for Q2K {
+    const BLOCK: usize = 256;
+    const BYTES: usize = 84;
+    const HALVES: &'static [usize] = &[80, 82];
+
+    #[inline(always)]
+    fn encode<I: Isa>(isa: I, values: &[f32], block: &mut [u8]) {
+        places!(block => parts_of: 16, quants: 64, d: 2, dmin: 2);
+        let x: [Lanes<I>; 16] = columns(isa, values);
+        let found = fit(isa, &x, &each(&x, Lanes::abs), &SEARCH);
+        let (scales, minimums);
+        (scales, *d) = parts(isa, found.scale.values());
+        (minimums, *dmin) = parts(isa, found.minimum.values());
+        for ((to, s), m) in parts_of.iter_mut().zip(scales).zip(minimums) {
+            *to = s | m << 4;
+        }
+        let (d, dmin) = (whole(isa, *d), whole(isa, *dmin));
+        let scale = Lanes::new(isa, &parts_of.map(|p| d * f32::from(p & 15)));
+        let minimum = Lanes::new(isa, &parts_of.map(|p| dmin * f32::from(p >> 4)));
+        let codes = groups(&found.codes(&x, scale, minimum));
+        if let Some(codes) = codes.as_flattened().first_chunk() {
+            twos(codes, quants);
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! `Q4_0`: the value of largest magnitude becomes code 0, which stands for −8; its sign goes into the scale.
+//!
+//! ```text
+//! d = x[k] / −8,  k the first with the largest |x|        q = floor(x · (1 / d) + 8.5), at most 15
+//! ```
+//!
+//! So the one value that matters most is exact (up to the rounding of d), and the other end of the range, which has
+//! only seven steps, is the one that is cut. No search. A block of zeros has d = −0 and codes of 8; one so small that
+//! 1 / d is infinite has codes of 0.
+
+use super::Encoder;
+use super::lanes::half;
+use super::q8_0::magnitude;
+use ocelli_kernels::cpu::Isa;
+
+#[derive(Clone, Copy)]
+pub(super) struct Q4_0;
+
+/// The first value of the largest magnitude; +0 if all are zero.
+#[inline(always)]
+pub(super) fn extreme(values: &[f32; 32]) -> f32 {
+    let most = magnitude(values);
+    let first = values.iter().copied().find(|x| x.abs() == most && most > 0.0);
+    first.unwrap_or(0.0)
+}
+
+/// Codes around the middle one, `steps`, of a range of which `−steps · d` is one end.
+#[inline(always)]
+pub(super) fn around(values: &[f32; 32], d: f32, steps: u8) -> [u8; 32] {
+    let inverse = if d == 0.0 { 0.0 } else { 1.0 / d };
+    if inverse.is_infinite() {
+        return [0; 32];
+    }
+    let middle = f32::from(steps) + 0.5;
+    values.map(|x| ((x * inverse + middle) as u8).min(2 * steps - 1))
+}
+
+/// 32 codes' low four bits in sixteen bytes: the first half low, the second half high.
+#[inline(always)]
+pub(super) fn nibbles(codes: &[u8; 32], quants: &mut [u8; 16]) {
+    let [low, high] = codes.as_chunks::<16>().0 else { return };
+    for ((to, low), high) in quants.iter_mut().zip(low).zip(high) {
+        *to = low & 15 | high << 4;
+    }
+}
+
+impl Encoder for Q4_0 {
+    const BLOCK: usize = 32;
+    const BYTES: usize = 18;
+    const HALVES: &'static [usize] = &[0];
+
+    #[inline(always)]
+    fn encode<I: Isa>(isa: I, values: &[f32], block: &mut [u8]) {
+        places!(block => d: 2, quants: 16);
+        let Some(values) = values.first_chunk() else { return };
+        let scale = extreme(values) / -8.0;
+        *d = half(isa, scale);
+        nibbles(&around(values, scale, 8), quants);
+    }
+}
