@@ -2,6 +2,23 @@
 //!
 //! ```text
 //! encode/<format>.rs   numbers to blocks: what each format makes small, and where it looks
+//! recipe.rs            which tensor is stored how
+//! plan.rs              what will become of each tensor of a file
+//! write.rs             doing it, on all cores, in little memory
 //! ```
+//!
+//! Everything works on bytes, sources and sinks; files are the caller's affair. The same input gives the same bytes on
+//! every machine, for any number of threads and every instruction set.
 
 pub mod encode;
+mod error;
+mod pattern;
+mod plan;
+mod recipe;
+mod write;
+
+pub use error::Error;
+pub use pattern::Pattern;
+pub use plan::{Change, Plan, Request};
+pub use recipe::{RECIPES, Recipe, fitting, more_bits};
+pub use write::{Means, Source};
