@@ -43,7 +43,8 @@ def source(work):
     if not folder.exists():
         archives = list(work.glob(f"{name}-{version}.tar.gz"))
         if not archives:
-            call(sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", name, "-d", work, f"{name}=={version}")
+            pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", name]
+            call(*pip, "-d", work, f"{name}=={version}")
             archives = list(work.glob(f"{name}-{version}.tar.gz"))
         call("tar", "-xzf", archives[0], "-C", work)
     return folder / "vendor" / "llama.cpp"

@@ -1,7 +1,8 @@
 """The two engines, asked the same things by their own command lines. All answers are seconds (memory: bytes).
 
-`under` is what a program is started by, such as valgrind. Both begin cold for a photo, for loading and for memory: one process, one question, as a user meets them. For prefill
+Both begin cold for a photo, for loading and for memory: one process, one question, as a user meets them. For prefill
 and decode both do everything once before it is measured. Memory is the largest resident size that the system counted.
+`under` is what a program is started by, such as valgrind.
 """
 
 import json
@@ -35,7 +36,8 @@ def run(command, env=None, until=None):
     command = [str(part) for part in command]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         start = time.monotonic()
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env={**os.environ, **(env or {})})
+        env = {**os.environ, **(env or {})}
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=env)
         stopped = until is not None and _wait_for(process, err, until)
         _, status, used = os.wait4(process.pid, 0)
         wall = time.monotonic() - start
@@ -59,6 +61,11 @@ def _wait_for(process, err, text):
         time.sleep(0.02)
 
 
+def forced(isa):
+    """Ocelli's environment: `avx2` is forced, otherwise it chooses."""
+    return {"OCELLI_ISA": isa} if isa == "avx2" else None
+
+
 class Ocelli:
     """`ocelli run --json` and `ocelli bench --format json`."""
 
@@ -68,12 +75,12 @@ class Ocelli:
     def _bench(self, model, isa, threads, prompt, generate):
         command = [self.program, "bench", "--model", model, "--threads", threads, "--prompt", prompt, "--depth", 0]
         command += ["--generate", generate, "--runs", 1, "--format", "json"]
-        ran = run(command + (["--isa", isa] if isa != "best" else []))
+        ran = run(command, forced(isa))
         return {row["figure"]: row for row in json.loads(ran.out)["rows"]}, ran
 
     def ask(self, model, tower, photo, question, isa, threads, tokens, image_tokens=None, raw=False):
-        command = [*self.under, self.program, "run", "--json", "--model", model, "--threads", threads, "--context", CONTEXT]
-        command += ["--max-tokens", tokens]
+        command = [*self.under, self.program, "run", "--json", "--model", model, "--threads", threads]
+        command += ["--context", CONTEXT, "--max-tokens", tokens]
         if photo:
             command += ["--mmproj", tower, "--image", photo]
         else:
@@ -82,7 +89,7 @@ class Ocelli:
             command += ["--image-tokens", image_tokens]
         if raw:
             command += ["--raw"]
-        ran = run([*command, question], {"OCELLI_ISA": isa} if isa != "best" else None)
+        ran = run([*command, question], forced(isa))
         answer = json.loads(ran.out)
         if len(answer["ids"]) < tokens:
             raise Failed(f"{model}: ocelli ended its answer after {len(answer['ids'])} of {tokens} tokens")
@@ -112,8 +119,9 @@ class Ocelli:
         return {"preprocess": answer["ms"]["resize"] / 1e3, "views": views}, ran
 
     def load(self, files, isa, threads):
-        rows, ran = self._bench(files[0], isa, threads, 1, 1)
-        return {"load": rows["load to ready"]["median"] / 1e3}, ran
+        answer, ran = self.ask(files[0], None, None, TELL, isa, threads, 1)
+        times = answer["ms"]
+        return {"load": ran.wall - (times["prefill"] + times["generate"]) / 1e3}, ran
 
     def memory(self, files, photo, isa, threads):
         if photo:

@@ -99,14 +99,16 @@ def _said(*command):
 class Machine:
     """Where and when, as it was when the race began."""
 
-    def __init__(self, program):
+    def __init__(self, program, given=False):
         self.date = datetime.datetime.now(datetime.timezone.utc)
         self.load = os.getloadavg()
         found = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.M)
         self.cpu = found[1] if found else platform.machine()
         wanted = re.compile(r"avx|fma|f16c|bmi2|amx|vnni|asimd|sve|i8mm|bf16")
         self.flags = [flag for flag in build.flags() if wanted.search(flag)]
-        self.ocelli = f"{_said(str(program), '--version')}, commit {_said('git', 'rev-parse', '--short=9', 'HEAD')}"
+        commit = _said("git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty")
+        self.ocelli = _said(str(program), "--version") + (", a program that was given; here is" if given else ",")
+        self.ocelli += f" commit {commit}"
 
     def file_name(self):
         cpu = re.sub(r"\((R|TM)\)|CPU|Processor|@", "", self.cpu, flags=re.I)
@@ -121,20 +123,20 @@ class Machine:
             f"- {self.cpu}, {os.cpu_count()} processors: {' '.join(self.flags)}",
             f"- {self.ocelli}",
             f"- llama.cpp as in {'-'.join(build.PACKAGE)}, {_said('cc', '--version').splitlines()[0]}",
-            f"- {platform.system()} {platform.release()}, load average {self.load[0]:.2f} before and {after[0]:.2f} after",
+            f"- {platform.system()} {platform.release()}, load average {self.load[0]:.2f} before, {after[0]:.2f} after",
         ]
 
 
 def record(folder, machine, given, results):
-    """Writes the table and, beside it, every pair as CSV; files of the same day are added to, not replaced."""
+    """Writes the table and, beside it, every pair as CSV; a later result of the same day has a number in its name."""
     folder.mkdir(exist_ok=True)
     name, number = machine.file_name(), 1
     while (table := folder / f"{name}{'' if number == 1 else f'-{number}'}.md").exists():
         number += 1
     lines = [
         "# Ocelli against llama.cpp", "", *machine.lines(given), "",
-        "A ratio is the median of the pairs, with the smallest and the largest; above 1 Ocelli is faster (memory: below",
-        "1 it is smaller). `others` is the most of the machine that other processes took during a row.", "",
+        "A ratio is the median of the pairs, with the smallest and the largest; above 1 Ocelli is faster (memory: below 1",
+        "it is smaller). `others` is the most of the machine that other processes took during a row.", "",
         "| work | model | isa | threads | Ocelli | llama.cpp | ratio | mark | others | |",
         "|---|---|---|---|---|---|---|---|---|---|",
         *(result.cells() for result in results),
