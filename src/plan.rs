@@ -200,7 +200,7 @@ impl Plan {
         let mut most: Option<(crate::image::Memory, u32)> = None;
         for (width, height) in options.images.shapes() {
             let way = Preprocessor::new(&vision.recipe, width, height, vision.tokens)?;
-            let (memory, tokens) = (way.memory()?, way.plan().tokens());
+            let (memory, tokens) = (way.memory(self.threads)?, way.plan().tokens());
             let (m, n) = most.get_or_insert((memory, tokens));
             m.sheets = m.sheets.max(memory.sheets);
             m.scratch = m.scratch.max(memory.scratch);

@@ -2,6 +2,7 @@
 
 use crate::bill::Bill;
 use crate::error::Error;
+use crate::image::ImageError;
 use crate::interrupt::Stopper;
 use crate::model::{self, Model};
 use crate::options::Options;
@@ -13,6 +14,7 @@ use crate::timings::{Stage, Timings};
 use alloc::vec::Vec;
 use ocelli_kernels::cpu::LANES;
 use ocelli_kernels::ops::embed::Cell;
+use ocelli_kernels::ops::resize::ResizeError;
 use ocelli_kernels::pool::Pool;
 use ocelli_kernels::profile::{Clock, Profile};
 use ocelli_kernels::run::{Cache, Call, Machine, Memory, RunError, Watch};
@@ -304,7 +306,7 @@ impl<'m> Session<'m> {
 
     fn resize(&mut self, shown: &Shown<'_>) -> Result<(), Error> {
         let at = &self.plan.places;
-        let memory = shown.way.memory()?;
+        let memory = shown.way.memory(self.plan.threads)?;
         let rows = shown.way.plan().tokens() as usize * self.model.decoder().width();
         let room = |cells: &core::ops::Range<usize>| cells.len() * size_of::<f32>();
         for (needed, planned) in [
@@ -318,13 +320,9 @@ impl<'m> Session<'m> {
         }
         let block = self.block.get_mut(self.skip..).unwrap_or_default();
         let [sheets, scratch] = disjoint(block, [at.sheets.clone(), at.resize.clone()])?;
-        let (sheets, scratch) = (bytemuck::cast_slice_mut(sheets), bytemuck::cast_slice_mut(scratch));
-        let stop = || ocelli_kernels::pool::Interrupt::stopped(&self.stopper);
-        let result = shown.way.make_sheets(&shown.frame, sheets, scratch, &stop);
-        match result {
-            Err(_) if stop() => Err(why(&self.stopper, RunError::Stopped)),
-            result => Ok(result?),
-        }
+        let machine = Machine { kernels: self.plan.kernels, pool: &self.pool };
+        let result = shown.way.make_sheets(machine, &shown.frame, sheets, scratch, &self.stopper);
+        result.map_err(|error| unseen(&self.stopper, error))
     }
 
     fn encode_view(&mut self, shown: &Shown<'_>, view: u32) -> Result<(), Error> {
@@ -336,11 +334,12 @@ impl<'m> Session<'m> {
         let block = self.block.get_mut(self.skip..).unwrap_or_default();
         let [arena, scratch, pixels, sheets, rows] = disjoint(block, parts)?;
         let clock = self.timings.start();
-        shown.way.write_view(bytemuck::cast_slice(sheets), view, pixels)?;
+        let machine = Machine { kernels: plan.kernels, pool: &self.pool };
+        let written = shown.way.write_view(machine, sheets, view, pixels, &self.stopper);
+        written.map_err(|error| unseen(&self.stopper, error))?;
         self.timings.stop(Stage::Resize, clock);
         let clock = self.timings.start();
         let call = Call { units: 1, input: pixels, ..Call::default() };
-        let machine = Machine { kernels: plan.kernels, pool: &self.pool };
         let mut memory = Memory { arena, scratch, cache: None };
         let weights = model::weights(&self.files);
         let profile = self.profiles.as_mut().and_then(|profiles| profiles.of(Stage::Encode));
@@ -447,6 +446,14 @@ impl core::fmt::Debug for Session<'_> {
 fn why(stopper: &Stopper, error: RunError) -> Error {
     match error {
         RunError::Stopped if !stopper.is_stopped() && stopper.is_late() => Error::Deadline,
+        other => other.into(),
+    }
+}
+
+/// Why an image was not made ready.
+fn unseen(stopper: &Stopper, error: ImageError) -> Error {
+    match error {
+        ImageError::Resize(ResizeError::Cancelled) => why(stopper, RunError::Stopped),
         other => other.into(),
     }
 }

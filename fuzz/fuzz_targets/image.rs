@@ -4,7 +4,10 @@
 
 use libfuzzer_sys::fuzz_target;
 use ocelli::image::{DecodeOptions, Frame, Orientation, Preprocessor, decode, probe};
+use ocelli_kernels::cpu::choose;
 use ocelli_kernels::ops::resize::Filter;
+use ocelli_kernels::pool::{Never, Pool};
+use ocelli_kernels::run::Machine;
 use ocelli_models::recipe::{Geometry, ImageRecipe};
 
 const OPTIONS: DecodeOptions = DecodeOptions { max_pixels: 1 << 20, orientation: Orientation::Exif };
@@ -33,13 +36,16 @@ fuzz_target!(|bytes: &[u8]| {
     let (mean, std) = ([0.5; 3], [0.5; 3]);
     let recipe = ImageRecipe { mean, std, filter, tile: 32, patch: 8, tokens_per_view: 4, geometry };
     let way = Preprocessor::new(&recipe, image.width, image.height, None).expect("a sound recipe");
-    let memory = way.memory().expect("a megapixel fits");
-    let mut sheets = vec![0; memory.sheets];
+    let memory = way.memory(1).expect("a megapixel fits");
+    let mut sheets = vec![0.0; memory.sheets / 4];
+    let pool = Pool::new(1);
+    let machine = Machine { kernels: choose(None).expect("scalar at least"), pool: &pool };
     let frame = Frame::rgb(&image.data, image.width, image.height).expect("packed rows");
-    way.make_sheets(&frame, &mut sheets, &mut vec![0; memory.scratch], &|| false).expect("enough memory");
+    let mut scratch = vec![0.0; memory.scratch / 4];
+    way.make_sheets(machine, &frame, &mut sheets, &mut scratch, &Never).expect("enough memory");
     let mut values = vec![f32::NAN; memory.view / 4];
     for view in 0..way.plan().views() {
-        way.write_view(&sheets, view, &mut values).expect("a view of the plan");
+        way.write_view(machine, &sheets, view, &mut values, &Never).expect("a view of the plan");
         assert!(values.iter().all(|value| (-1.0..=1.0).contains(value)));
     }
 });

@@ -12,6 +12,7 @@
 //! The EXIF orientation is applied where an encoded image is decoded, or another that the
 //! caller names ([`DecodeOptions::orientation`]); a frame is never turned.
 
+mod bands;
 mod error;
 mod preprocess;
 

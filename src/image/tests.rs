@@ -3,11 +3,14 @@
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::cell::Cell;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::fs;
 use std::path::PathBuf;
 
-use ocelli_kernels::ops::resize::{Filter, ResizeError};
+use ocelli_kernels::cpu::{ISAS, choose};
+use ocelli_kernels::ops::resize::{Filter, FrameRows, ResizeError, Rows, Window};
+use ocelli_kernels::pool::{Interrupt, Never, Pool};
+use ocelli_kernels::run::Machine;
 use ocelli_models::recipe::{Geometry, ImageRecipe};
 
 use super::*;
@@ -47,20 +50,33 @@ struct Made {
     values: Vec<f32>,
 }
 
-/// The whole way, in memory of exactly the size that was announced.
+/// So many cells that hold something.
+fn cells(bytes: usize) -> Vec<f32> {
+    assert_eq!(bytes % 4, 0);
+    vec![f32::from_bits(0xAAAA_AAAA); bytes / 4]
+}
+
+fn machine<'a>(isa: Option<&str>, pool: &'a Pool) -> Machine<'a> {
+    Machine { kernels: choose(isa).unwrap(), pool }
+}
+
+/// The whole way on one thread, in memory of exactly the size that was announced.
 fn make(way: &Preprocessor, rgb: &[u8]) -> Made {
-    let memory = way.memory().unwrap();
     let (width, height) = way.plan().source;
-    let mut sheets = vec![0; memory.sheets];
-    let mut scratch = vec![0xAA; memory.scratch];
-    let frame = Frame::rgb(rgb, width, height).unwrap();
-    way.make_sheets(&frame, &mut sheets, &mut scratch, &|| false).unwrap();
+    let pool = Pool::new(1);
+    make_on(machine(None, &pool), way, &Frame::rgb(rgb, width, height).unwrap())
+}
+
+fn make_on(machine: Machine<'_>, way: &Preprocessor, frame: &Frame<'_>) -> Made {
+    let memory = way.memory(machine.pool.threads()).unwrap();
+    let (mut sheets, mut scratch) = (cells(memory.sheets), cells(memory.scratch));
+    way.make_sheets(machine, frame, &mut sheets, &mut scratch, &Never).unwrap();
     let mut made = Made { views: Vec::new(), values: Vec::new() };
     for index in 0..way.plan().views() {
         let mut values = vec![f32::NAN; memory.view / 4];
-        way.write_view(&sheets, index, &mut values).unwrap();
+        way.write_view(machine, &sheets, index, &mut values, &Never).unwrap();
         made.values.extend(values);
-        made.views.extend(view_bytes(way, &sheets, index));
+        made.views.extend(view_bytes(way, bytemuck::cast_slice(&sheets), index));
     }
     made
 }
@@ -68,7 +84,8 @@ fn make(way: &Preprocessor, rgb: &[u8]) -> Made {
 fn view_bytes(way: &Preprocessor, sheets: &[u8], index: u32) -> Vec<u8> {
     let (view, side) = (way.plan().view(index).unwrap(), way.plan().tile as usize);
     let widths: Vec<_> = way.plan().sheets().map(|sheet| sheet.window).collect();
-    let before = |window: &ocelli_kernels::ops::resize::Window| (window.width * window.height * 3) as usize;
+    // Whole groups of four rows.
+    let before = |window: &Window| (window.width * window.height.next_multiple_of(4) * 3) as usize;
     let start: usize = widths[..view.sheet].iter().map(before).sum();
     let stride = widths[view.sheet].width as usize * 3;
     let corner = start + view.y as usize * stride + view.x as usize * 3;
@@ -201,41 +218,111 @@ fn the_pixel_limit_says_both_numbers() {
 
 #[test]
 fn memory_is_exact() {
-    for (geometry, width, height) in
-        [("stretch", 9, 5), ("crop", 50, 33), ("pad", 33, 50), ("tiles", 100, 37)]
+    for (threads, (geometry, width, height)) in
+        [("stretch", 9, 5), ("crop", 50, 33), ("pad", 33, 50), ("tiles", 100, 37)].into_iter().enumerate()
     {
         let way = Preprocessor::new(&recipe(geometry, 32, 8, 96), width, height, None).unwrap();
-        let memory = way.memory().unwrap();
+        let pool = Pool::new(threads + 1);
+        let on = machine(None, &pool);
+        let memory = way.memory(threads + 1).unwrap();
         let rgb = noise_image(width, height);
+        let frame = Frame::rgb(&rgb, width, height).unwrap();
         let run = |sheets: usize, scratch: usize| {
-            let frame = Frame::rgb(&rgb, width, height).unwrap();
-            way.make_sheets(&frame, &mut vec![0; sheets], &mut vec![0; scratch], &|| false)
+            way.make_sheets(on, &frame, &mut cells(sheets), &mut cells(scratch), &Never)
         };
         run(memory.sheets, memory.scratch).unwrap();
         let short = |result| matches!(result, Err(ImageError::TooShort { .. }));
-        assert!(short(run(memory.sheets - 1, memory.scratch)), "{geometry}");
-        assert!(short(run(memory.sheets, memory.scratch - 1)), "{geometry}");
-        let sheets = vec![0; memory.sheets];
-        assert!(short(way.write_view(&sheets, 0, &mut vec![0.0; memory.view / 4 - 1])), "{geometry}");
+        assert!(short(run(memory.sheets - 4, memory.scratch)), "{geometry}");
+        assert!(short(run(memory.sheets, memory.scratch - 4)), "{geometry}");
+        let sheets = cells(memory.sheets);
+        let view = |sheets: &[f32], view: u32, bytes: usize| {
+            way.write_view(on, sheets, view, &mut cells(bytes), &Never)
+        };
+        assert!(short(view(&sheets, 0, memory.view - 4)), "{geometry}");
         let last = way.plan().views() - 1;
-        assert!(short(way.write_view(&sheets[1..], last, &mut vec![0.0; memory.view / 4])), "{geometry}");
+        assert!(short(view(&sheets[1..], last, memory.view)), "{geometry}");
         let beyond = ImageError::View { view: last + 1, views: last + 1 };
-        assert_eq!(way.write_view(&sheets, last + 1, &mut vec![0.0; memory.view / 4]), Err(beyond));
+        assert_eq!(view(&sheets, last + 1, memory.view), Err(beyond));
     }
+}
+
+#[test]
+fn threads_and_instruction_sets_change_no_bit() {
+    for (geometry, width, height) in [
+        ("stretch", 61, 90),
+        ("crop", 130, 50),
+        ("pad", 40, 301),
+        ("pad", 301, 40),
+        ("tiles", 400, 131),
+        ("tiles", 40, 31),
+    ] {
+        let way = Preprocessor::new(&recipe(geometry, 30, 7, 95), width, height, None).unwrap();
+        let rgb = noise_image(width, height);
+        let expected = make(&way, &rgb);
+        for threads in [1, 2, 3, 7] {
+            let pool = Pool::new(threads);
+            for isa in ISAS.iter().filter(|isa| (isa.detect)().is_some()) {
+                let frame = Frame::rgb(&rgb, width, height).unwrap();
+                let made = make_on(machine(Some(isa.name), &pool), &way, &frame);
+                assert_eq!(made.views, expected.views, "{geometry} {} × {threads}", isa.name);
+                let bits = |made: &Made| made.values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+                assert_eq!(bits(&made), bits(&expected), "{geometry} {} × {threads}", isa.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_frame_is_shown_as_its_rgb_would_be() {
+    for format in PixelFormat::ALL {
+        let (width, height, stride) = (62_usize, 48_usize, 251);
+        let memory: Vec<u8> = (0..(stride * height) as u32).map(noise).collect();
+        let second = &memory[stride * height / 2 - 13..];
+        let planes = [Plane { data: &memory, stride }, Plane { data: second, stride }];
+        let planes = &planes[..format.planes()];
+        let frame = Frame::new(format, Colors::ALL[3], (width as u32, height as u32), planes).unwrap();
+        let rgb = rgb_of(&frame);
+        for geometry in ["stretch", "crop", "pad", "tiles"] {
+            let way = Preprocessor::new(&recipe(geometry, 32, 8, 96), 62, 48, None).unwrap();
+            let pool = Pool::new(2);
+            let made = make_on(machine(None, &pool), &way, &frame);
+            assert_eq!(made.views, make(&way, &rgb).views, "{format} {geometry}");
+        }
+    }
+}
+
+/// A frame's pixels, row by row.
+fn rgb_of(frame: &Frame<'_>) -> Vec<u8> {
+    let mut line = vec![0; FrameRows::scratch_bytes(frame)];
+    let mut rows = FrameRows::new(choose(Some("scalar")).unwrap(), *frame, &mut line).unwrap();
+    (0..frame.height()).flat_map(|y| rows.row(y).unwrap().to_vec()).collect()
 }
 
 #[test]
 fn large_images_take_little_beside_their_pixels() {
     let smolvlm = ImageRecipe { tile: 512, patch: 16, ..recipe("tiles", 512, 16, 2048) };
     let way = Preprocessor::new(&smolvlm, 10_000, 10_000, None).unwrap();
-    let memory = way.memory().unwrap();
+    let memory = way.memory(1).unwrap();
     assert_eq!(memory.sheets, (2048 * 2048 + 512 * 512) * 3);
-    assert!(memory.scratch < 1 << 20, "{}", memory.scratch);
+    // Sixteen of its rows are 480 kB, the taps of 2048 columns another 500.
+    assert!(memory.scratch < 1 << 21, "{}", memory.scratch);
     // A line of pixels: the padded square and the enlarged original exist only row by row.
     for geometry in ["pad", "crop"] {
         let way = Preprocessor::new(&recipe(geometry, 336, 14, 336), 10_000, 1, None).unwrap();
-        assert!(way.memory().unwrap().scratch < 1 << 20, "{geometry}");
+        assert!(way.memory(1).unwrap().scratch < 1 << 21, "{geometry}");
         make(&way, &noise_image(10_000, 1));
+    }
+}
+
+/// Stops after so many questions.
+struct After {
+    asked: AtomicUsize,
+    most: usize,
+}
+
+impl Interrupt for After {
+    fn stopped(&self) -> bool {
+        self.asked.fetch_add(1, Relaxed) >= self.most
     }
 }
 
@@ -243,20 +330,19 @@ fn large_images_take_little_beside_their_pixels() {
 fn stop_is_heard_in_every_step() {
     for geometry in ["stretch", "crop", "pad", "tiles"] {
         let way = Preprocessor::new(&recipe(geometry, 32, 8, 96), 60, 45, None).unwrap();
-        let memory = way.memory().unwrap();
+        let memory = way.memory(1).unwrap();
         let rgb = noise_image(60, 45);
+        let pool = Pool::new(1);
         let run = |most: usize| {
-            let asked = Cell::new(0);
-            let stop = || {
-                asked.set(asked.get() + 1);
-                asked.get() > most
-            };
+            let stop = After { asked: AtomicUsize::new(0), most };
             let frame = Frame::rgb(&rgb, 60, 45).unwrap();
-            let (mut sheets, mut scratch) = (vec![0; memory.sheets], vec![0; memory.scratch]);
-            (way.make_sheets(&frame, &mut sheets, &mut scratch, &stop), asked.get())
+            let (mut sheets, mut scratch) = (cells(memory.sheets), cells(memory.scratch));
+            let result = way.make_sheets(machine(None, &pool), &frame, &mut sheets, &mut scratch, &stop);
+            (result, stop.asked.into_inner())
         };
         let (done, all) = run(usize::MAX);
         assert_eq!(done, Ok(()));
+        assert!(all > 4, "{geometry}: asked {all} times");
         for most in [0, 1, all / 2, all - 1] {
             let cancelled = Err(ImageError::Resize(ResizeError::Cancelled));
             assert_eq!(run(most), (cancelled, most + 1), "{geometry} after {most}");

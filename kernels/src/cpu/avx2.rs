@@ -56,6 +56,28 @@ fn transpose8(r: [__m256i; 8]) -> [__m256i; 8] {
     ]
 }
 
+/// [`Isa::transpose_bytes`] for both x86 machines: interleaving rows eight apart four times turns sixteen.
+#[inline]
+#[target_feature(enable = "sse2")]
+pub(super) fn transpose_bytes(from: [&[u8; LANES]; LANES], to: &mut [[u8; LANES]; LANES]) {
+    let mut rows = [_mm_setzero_si128(); LANES];
+    for (register, row) in rows.iter_mut().zip(from) {
+        // SAFETY: an unaligned load of sixteen bytes from an array of so many.
+        *register = unsafe { _mm_loadu_si128(row.as_ptr().cast()) };
+    }
+    for _ in 0..4 {
+        let old = rows;
+        for i in 0..8 {
+            rows[2 * i] = _mm_unpacklo_epi8(old[i], old[i + 8]);
+            rows[2 * i + 1] = _mm_unpackhi_epi8(old[i], old[i + 8]);
+        }
+    }
+    for (register, column) in rows.into_iter().zip(to) {
+        // SAFETY: likewise, a store.
+        unsafe { _mm_storeu_si128(column.as_mut_ptr().cast(), register) }
+    }
+}
+
 /// One register of [`Isa::dot4`].
 ///
 /// `maddubs` multiplies unsigned by signed bytes and adds pairs in 16 bits. Narrow codes are unsigned as they are
@@ -345,6 +367,37 @@ impl Isa for Avx2 {
             _mm_storeu_si128(out.as_mut_ptr().cast(), _mm_shuffle_epi8(table, index));
         }
         out
+    }
+    #[inline(always)]
+    fn weigh_bytes(self, sum: Self::N, bytes: &[u8; LANES], by: i32) -> Self::N {
+        // SAFETY: see above.
+        unsafe {
+            let bytes = _mm_loadu_si128(bytes.as_ptr().cast());
+            let by = _mm256_set1_epi32(by);
+            let (low, high) =
+                (_mm256_cvtepu8_epi32(bytes), _mm256_cvtepu8_epi32(_mm_unpackhi_epi64(bytes, bytes)));
+            [
+                _mm256_add_epi32(sum[0], _mm256_mullo_epi32(low, by)),
+                _mm256_add_epi32(sum[1], _mm256_mullo_epi32(high, by)),
+            ]
+        }
+    }
+    #[inline(always)]
+    fn store_bytes(self, x: Self::N, bits: i32, to: &mut [u8; LANES]) {
+        // SAFETY: see above.
+        unsafe {
+            let bits = _mm_cvtsi32_si128(bits);
+            // packs works within 128-bit halves: bring the four quarters into order.
+            let words = _mm256_packs_epi32(_mm256_sra_epi32(x[0], bits), _mm256_sra_epi32(x[1], bits));
+            let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(words);
+            let bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
+            _mm_storeu_si128(to.as_mut_ptr().cast(), bytes);
+        }
+    }
+    #[inline(always)]
+    fn transpose_bytes(self, from: [&[u8; LANES]; LANES], to: &mut [[u8; LANES]; LANES]) {
+        // SAFETY: see above.
+        unsafe { transpose_bytes(from, to) }
     }
     #[inline(always)]
     fn transpose(self, from: [&[u32; LANES]; LANES], to: &mut [[u32; LANES]; LANES]) {

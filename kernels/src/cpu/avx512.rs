@@ -278,6 +278,28 @@ impl Isa for Avx512 {
         out
     }
     #[inline(always)]
+    fn weigh_bytes(self, sum: __m512i, bytes: &[u8; LANES], by: i32) -> __m512i {
+        // SAFETY: see above.
+        unsafe {
+            let bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128(bytes.as_ptr().cast()));
+            _mm512_add_epi32(sum, _mm512_mullo_epi32(bytes, _mm512_set1_epi32(by)))
+        }
+    }
+    #[inline(always)]
+    fn store_bytes(self, x: __m512i, bits: i32, to: &mut [u8; LANES]) {
+        // SAFETY: see above.
+        unsafe {
+            let x = _mm512_sra_epi32(x, _mm_cvtsi32_si128(bits));
+            let x = _mm512_cvtusepi32_epi8(_mm512_max_epi32(x, _mm512_setzero_si512()));
+            _mm_storeu_si128(to.as_mut_ptr().cast(), x);
+        }
+    }
+    #[inline(always)]
+    fn transpose_bytes(self, from: [&[u8; LANES]; LANES], to: &mut [[u8; LANES]; LANES]) {
+        // SAFETY: see above.
+        unsafe { super::avx2::transpose_bytes(from, to) }
+    }
+    #[inline(always)]
     fn transpose(self, from: [&[u32; LANES]; LANES], to: &mut [[u32; LANES]; LANES]) {
         // SAFETY: see above.
         unsafe {

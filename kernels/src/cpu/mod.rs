@@ -142,6 +142,12 @@ pub trait Isa: Copy + Send + Sync + 'static {
     fn dot_rows<const WIDE: bool>(self, rows: &[Groups; LANES], group: usize, x: &[i8; 32]) -> [Self::N; 2];
     /// Looks sixteen nibbles (0..=15) up in a table.
     fn lookup(self, table: &[i8; 16], nibbles: &[u8; 16]) -> [i8; 16];
+    /// `sum + bytes · by`, wrapping, bytes being 0..=255.
+    fn weigh_bytes(self, sum: Self::N, bytes: &[u8; LANES], by: i32) -> Self::N;
+    /// Writes `x >> bits` (arithmetic, `bits` in 0..=31) as bytes, cut to 0..=255.
+    fn store_bytes(self, x: Self::N, bits: i32, to: &mut [u8; LANES]);
+    /// `to[j][i] = from[i][j]`.
+    fn transpose_bytes(self, from: [&[u8; LANES]; LANES], to: &mut [[u8; LANES]; LANES]);
     /// `to[j][i] = from[i][j]`.
     fn transpose(self, from: [&[u32; LANES]; LANES], to: &mut [[u32; LANES]; LANES]);
 }

@@ -321,6 +321,54 @@ impl<D: Dot> Isa for Neon<D> {
         out
     }
     #[inline(always)]
+    fn weigh_bytes(self, sum: Self::N, bytes: &[u8; LANES], by: i32) -> Self::N {
+        // SAFETY: see above.
+        unsafe {
+            let bytes = vld1q_u8(bytes.as_ptr());
+            let (low, high) = (vmovl_u8(vget_low_u8(bytes)), vmovl_high_u8(bytes));
+            let wide = [
+                vmovl_u16(vget_low_u16(low)),
+                vmovl_high_u16(low),
+                vmovl_u16(vget_low_u16(high)),
+                vmovl_high_u16(high),
+            ];
+            lanes!(sum, wide => |sum, wide| vmlaq_n_s32(sum, vreinterpretq_s32_u32(wide), by))
+        }
+    }
+    #[inline(always)]
+    fn store_bytes(self, x: Self::N, bits: i32, to: &mut [u8; LANES]) {
+        // SAFETY: see above.
+        unsafe {
+            // Shifting by a negative count is a shift to the right.
+            let bits = vdupq_n_s32(-bits);
+            let words = lanes!(x => |x| vqmovun_s32(vshlq_s32(x, bits)));
+            let low = vqmovn_u16(vcombine_u16(words[0], words[1]));
+            let high = vqmovn_u16(vcombine_u16(words[2], words[3]));
+            vst1q_u8(to.as_mut_ptr(), vcombine_u8(low, high));
+        }
+    }
+    #[inline(always)]
+    fn transpose_bytes(self, from: [&[u8; LANES]; LANES], to: &mut [[u8; LANES]; LANES]) {
+        // SAFETY: see above.
+        unsafe {
+            let mut rows = [vdupq_n_u8(0); LANES];
+            for (register, row) in rows.iter_mut().zip(from) {
+                *register = vld1q_u8(row.as_ptr());
+            }
+            // Interleaving rows eight apart four times turns sixteen.
+            for _ in 0..4 {
+                let old = rows;
+                for i in 0..8 {
+                    rows[2 * i] = vzip1q_u8(old[i], old[i + 8]);
+                    rows[2 * i + 1] = vzip2q_u8(old[i], old[i + 8]);
+                }
+            }
+            for (register, column) in rows.into_iter().zip(to) {
+                vst1q_u8(column.as_mut_ptr(), register);
+            }
+        }
+    }
+    #[inline(always)]
     fn transpose(self, from: [&[u32; LANES]; LANES], to: &mut [[u32; LANES]; LANES]) {
         for i in [0, 4, 8, 12] {
             for j in [0, 4, 8, 12] {

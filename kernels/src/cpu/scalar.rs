@@ -164,6 +164,20 @@ impl Isa for Scalar {
         nibbles.map(|n| table[usize::from(n & 15)])
     }
     #[inline(always)]
+    fn weigh_bytes(self, sum: [i32; LANES], bytes: &[u8; LANES], by: i32) -> [i32; LANES] {
+        from_fn(|i| sum[i].wrapping_add(by.wrapping_mul(i32::from(bytes[i]))))
+    }
+    #[inline(always)]
+    fn store_bytes(self, x: [i32; LANES], bits: i32, to: &mut [u8; LANES]) {
+        *to = x.map(|x| (x >> bits).clamp(0, 255) as u8);
+    }
+    #[inline(always)]
+    fn transpose_bytes(self, from: [&[u8; LANES]; LANES], to: &mut [[u8; LANES]; LANES]) {
+        for (j, column) in to.iter_mut().enumerate() {
+            *column = from.map(|row| row[j]);
+        }
+    }
+    #[inline(always)]
     fn transpose(self, from: [&[u32; LANES]; LANES], to: &mut [[u32; LANES]; LANES]) {
         for (j, column) in to.iter_mut().enumerate() {
             *column = from.map(|row| row[j]);

@@ -65,6 +65,8 @@ pub trait Kernels: Sync {
     fn name(&self) -> &'static str;
     /// Computes one tile of a job's output.
     fn tile(&self, job: &Job<'_>, tile: &mut Tile<'_>, scratch: &mut [f32]);
+    /// Does a piece of work on pixels.
+    fn pixels(&self, pass: resize::Pass<'_>);
     /// Decodes the start of a weight row to `f32`, as many values as `out` holds.
     fn decode(&self, format: crate::formats::Format, bytes: &[u8], out: &mut [f32]);
 }
@@ -122,6 +124,10 @@ impl<I: Isa> Kernels for I {
             Job::Rearrange(op) => self.enter(Entered(op, tile, scratch)),
             Job::Peak(op) => self.enter(Entered(op, tile, scratch)),
         }
+    }
+
+    fn pixels(&self, pass: resize::Pass<'_>) {
+        self.enter(pass);
     }
 
     fn decode(&self, format: crate::formats::Format, bytes: &[u8], out: &mut [f32]) {

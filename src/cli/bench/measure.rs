@@ -311,7 +311,7 @@ fn seeing(
 ) -> anyhow::Result<(usize, Work, Work)> {
     let vision = plan.vision.as_ref().ok_or(crate::Error::NoVision)?;
     let way = Preprocessor::new(&vision.recipe, width, height, tokens)?;
-    let (views, memory) = (way.plan().views() as usize, way.memory()?);
+    let (views, memory) = (way.plan().views() as usize, way.memory(plan.threads())?);
     let bytes =
         u64::from(width) * u64::from(height) * 3 + memory.sheets as u64 + (views * memory.view) as u64;
     let resize = Work { weight_bytes: bytes, ..Work::default() };

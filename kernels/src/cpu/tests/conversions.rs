@@ -228,3 +228,48 @@ on_each_isa! {
         }
     }
 }
+
+on_each_isa! {
+    bytes_are_weighed_and_stored: |isa| {
+        let mut random = Random(17);
+        for bits in [0, 1, 21, 22, 31] {
+            for _ in 0..200 {
+                let bytes: [[u8; LANES]; 3] = from_fn(|_| from_fn(|_| random.next() as u8));
+                let by: [i32; 3] = from_fn(|_| random.next() as i32 >> (random.next() % 30));
+                let (mut sum, mut want) = (isa.splat_int(1 << 21), Scalar.splat_int(1 << 21));
+                for (bytes, by) in bytes.iter().zip(by) {
+                    sum = isa.weigh_bytes(sum, bytes, by);
+                    want = Scalar.weigh_bytes(want, bytes, by);
+                }
+                let (mut out, mut expected) = ([0; LANES], [0; LANES]);
+                isa.store_bytes(sum, bits, &mut out);
+                Scalar.store_bytes(want, bits, &mut expected);
+                assert_eq!(out, expected, "{} {by:?} >> {bits}", I::NAME);
+            }
+        }
+    }
+}
+
+/// What the two are, in 64 bits.
+#[test]
+fn a_weighed_byte_is_a_product() {
+    let sum = Scalar.weigh_bytes(Scalar.splat_int(-7), &from_fn(|i| 240 + i as u8), 4_194_305);
+    let exact: [i64; LANES] = from_fn(|i| (240 + i as i64) * 4_194_305 - 7);
+    assert_eq!(sum.map(i64::from), exact);
+    let mut out = [0; LANES];
+    Scalar.store_bytes(from_fn(|i| (i as i32 - 4) << 24), 22, &mut out);
+    assert_eq!(out, from_fn(|i| (4 * (i as i32 - 4)).clamp(0, 255) as u8));
+    Scalar.store_bytes(Scalar.splat_int(i32::MAX), 22, &mut out);
+    assert_eq!(out, [255; LANES]);
+}
+
+on_each_isa! {
+    bytes_are_turned: |isa| {
+        let rows: [[u8; LANES]; LANES] = from_fn(|i| from_fn(|j| (16 * i + j) as u8));
+        let mut columns = [[0; LANES]; LANES];
+        isa.transpose_bytes(rows.each_ref(), &mut columns);
+        for (j, column) in columns.iter().enumerate() {
+            assert_eq!(*column, from_fn(|i| (16 * i + j) as u8), "{} column {j}", I::NAME);
+        }
+    }
+}

@@ -19,6 +19,8 @@
 //!
 //! Source: ITU-R BT.601-7 and BT.709-6, sections on luminance, colour differences and quantization.
 
+use crate::cpu::LANES;
+
 /// Whose weights of red, green and blue make luma.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Matrix {
@@ -123,6 +125,21 @@ pub(super) struct Conversion {
 }
 
 impl Conversion {
+    /// Sixteen pixels of which two neighbours share chroma: all red, all green, all blue.
+    #[inline(always)]
+    pub(super) fn sixteen(
+        &self,
+        luma: &[u8; LANES],
+        cb: &[u8; LANES / 2],
+        cr: &[u8; LANES / 2],
+    ) -> [[u8; LANES]; 3] {
+        let (mut red, mut green, mut blue) = ([0; LANES], [0; LANES], [0; LANES]);
+        for i in 0..LANES {
+            [red[i], green[i], blue[i]] = self.rgb(luma[i], cb[i / 2], cr[i / 2]);
+        }
+        [red, green, blue]
+    }
+
     /// One pixel.
     #[inline(always)]
     pub(super) fn rgb(&self, luma: u8, cb: u8, cr: u8) -> [u8; 3] {

@@ -148,15 +148,42 @@ impl Axis {
         (2 * ceiling + 1).min(u64::from(self.input)) as u32
     }
 
-    pub(super) fn taps(&self, output: u32) -> Taps {
+    fn unsummed(&self, output: u32) -> Taps {
         let support = self.filter.support() * self.stretch;
         let centre = (f64::from(output) + 0.5) * self.scale;
         // `as` truncates towards zero and saturates, which is Pillow's cast and its clamp at once.
         let first = (centre - support + 0.5) as u32;
         let end = ((centre + support + 0.5) as u32).min(self.input);
         let count = end.saturating_sub(first);
-        let mut taps = Taps { first, count, centre, sum: 0.0 };
-        taps.sum = (0..count).map(|tap| self.weight(&taps, tap)).sum();
+        Taps { first, count, centre, sum: 0.0 }
+    }
+
+    fn taps(&self, output: u32) -> Taps {
+        let mut taps = self.unsummed(output);
+        taps.sum = (0..taps.count).map(|tap| self.weight(&taps, tap)).sum();
+        taps
+    }
+
+    /// The taps of an output pixel, and their fixed-point coefficients into `out`, four bytes each.
+    pub(super) fn write(&self, output: u32, out: &mut [u8]) -> Taps {
+        // Few taps are the rule, and weights are dear: these are computed once.
+        let mut weights = [0.0; 64];
+        let mut taps = self.unsummed(output);
+        let slots = out.chunks_exact_mut(4);
+        let Some(weights) = weights.get_mut(..taps.count as usize) else {
+            taps = self.taps(output);
+            for (tap, slot) in (0..taps.count).zip(slots) {
+                slot.copy_from_slice(&fixed(self.weight(&taps, tap), taps.sum).to_ne_bytes());
+            }
+            return taps;
+        };
+        for (tap, weight) in (0..taps.count).zip(weights.iter_mut()) {
+            *weight = self.weight(&taps, tap);
+        }
+        taps.sum = weights.iter().sum();
+        for (weight, slot) in weights.iter().zip(slots) {
+            slot.copy_from_slice(&fixed(*weight, taps.sum).to_ne_bytes());
+        }
         taps
     }
 
@@ -165,20 +192,21 @@ impl Axis {
         let position = (f64::from(tap) + f64::from(taps.first) - taps.centre + 0.5) * inverse;
         self.filter.weight(position)
     }
+}
 
-    /// The fixed-point coefficient of one tap.
-    pub(super) fn coefficient(&self, taps: &Taps, tap: u32) -> i32 {
-        let mut weight = self.weight(taps, tap);
-        if taps.sum != 0.0 {
-            weight /= taps.sum;
-        }
-        let scaled = weight * f64::from(1_u32 << PRECISION_BITS);
-        if scaled < 0.0 { (scaled - 0.5) as i32 } else { (scaled + 0.5) as i32 }
+/// The fixed-point coefficient of a weight.
+fn fixed(mut weight: f64, sum: f64) -> i32 {
+    if sum != 0.0 {
+        weight /= sum;
     }
+    let scaled = weight * f64::from(1_u32 << PRECISION_BITS);
+    if scaled < 0.0 { (scaled - 0.5) as i32 } else { (scaled + 0.5) as i32 }
 }
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+
     use super::*;
 
     #[test]
@@ -196,10 +224,12 @@ mod tests {
         for filter in Filter::ALL {
             for (input, output) in [(1, 1000), (7, 5), (5, 7), (10_000, 512), (3, 1), (640, 641)] {
                 let axis = Axis::new(filter, input, output);
+                let mut bytes = vec![0; axis.most_taps() as usize * 4];
                 for o in 0..output {
-                    let taps = axis.taps(o);
+                    let taps = axis.write(o, &mut bytes);
                     assert!(taps.count >= 1 && taps.count <= axis.most_taps());
-                    let sum: i64 = (0..taps.count).map(|t| i64::from(axis.coefficient(&taps, t))).sum();
+                    let coefficients = bytes.as_chunks::<4>().0.iter().take(taps.count as usize);
+                    let sum: i64 = coefficients.map(|k| i64::from(i32::from_ne_bytes(*k))).sum();
                     // Each coefficient is off by at most half a unit.
                     assert!((sum - (1 << PRECISION_BITS)).abs() <= i64::from(taps.count));
                 }

@@ -22,8 +22,7 @@
 use core::fmt;
 use core::ops::Range;
 
-use super::colors::{Colors, Conversion};
-use super::{ResizeError, Rows};
+use super::colors::Colors;
 
 /// No side is longer: a resize could not take it.
 const MOST_SIDE: u32 = 1 << 24;
@@ -83,7 +82,7 @@ impl PixelFormat {
     }
 
     /// Bytes of a row, the same in every plane.
-    const fn row_bytes(self, width: u32) -> usize {
+    pub(super) const fn row_bytes(self, width: u32) -> usize {
         // Sides are at most 2^24: no overflow, on 32 bits either.
         width as usize * self.bytes_per_pixel()
     }
@@ -298,19 +297,12 @@ impl<'a> Frame<'a> {
         })
     }
 
-    /// Row `y` as RGB, in `line` (three bytes a pixel) where it must be converted.
-    fn rgb_row<'s>(&'s self, y: u32, out: &'s mut [u8]) -> &'s [u8] {
-        let row = line(&self.planes[0], y as usize, self.format.row_bytes(self.width));
-        if self.format == PixelFormat::Rgb {
-            return row;
-        }
-        let chroma = if self.format.planes() == 2 {
-            line(&self.planes[1], y as usize / 2, self.format.row_bytes(self.width))
-        } else {
-            &[]
-        };
-        convert(self.format, &self.colors.conversion(), row, chroma, out);
-        out
+    /// Row `y` of the first plane, and that of the second which belongs to it.
+    pub(super) fn row(&self, y: u32) -> (&'a [u8], &'a [u8]) {
+        let bytes = self.format.row_bytes(self.width);
+        let chroma =
+            if self.format.planes() == 2 { line(&self.planes[1], y as usize / 2, bytes) } else { &[] };
+        (line(&self.planes[0], y as usize, bytes), chroma)
     }
 }
 
@@ -332,96 +324,6 @@ fn line<'a>(plane: &Plane<'a>, y: usize, bytes: usize) -> &'a [u8] {
     let start = y * plane.stride;
     let Range { start, end } = start..start + bytes;
     plane.data.get(start..end).unwrap_or_default()
-}
-
-/// One row to RGB.
-fn convert(format: PixelFormat, conversion: &Conversion, row: &[u8], chroma: &[u8], out: &mut [u8]) {
-    let (out, _) = out.as_chunks_mut::<3>();
-    match format {
-        PixelFormat::Rgb => out.iter_mut().zip(row.as_chunks::<3>().0).for_each(|(rgb, p)| *rgb = *p),
-        PixelFormat::Bgr => {
-            out.iter_mut().zip(row.as_chunks::<3>().0).for_each(|(rgb, p)| *rgb = [p[2], p[1], p[0]]);
-        }
-        PixelFormat::Rgba => {
-            out.iter_mut().zip(row.as_chunks::<4>().0).for_each(|(rgb, p)| *rgb = [p[0], p[1], p[2]]);
-        }
-        PixelFormat::Grey8 => out.iter_mut().zip(row).for_each(|(rgb, v)| *rgb = [*v; 3]),
-        PixelFormat::Rgb565 => {
-            for (rgb, p) in out.iter_mut().zip(row.as_chunks::<2>().0) {
-                let p = u16::from_le_bytes(*p);
-                *rgb = [five(p >> 11), six(p >> 5 & 63), five(p & 31)];
-            }
-        }
-        PixelFormat::Yuyv => {
-            for (pair, [y0, cb, y1, cr]) in out.as_chunks_mut::<2>().0.iter_mut().zip(row.as_chunks::<4>().0)
-            {
-                *pair = [conversion.rgb(*y0, *cb, *cr), conversion.rgb(*y1, *cb, *cr)];
-            }
-        }
-        PixelFormat::Nv12 | PixelFormat::Nv21 => {
-            let pairs = row.as_chunks::<2>().0.iter().zip(chroma.as_chunks::<2>().0);
-            for (pair, ([y0, y1], [a, b])) in out.as_chunks_mut::<2>().0.iter_mut().zip(pairs) {
-                let (cb, cr) = if format == PixelFormat::Nv12 { (*a, *b) } else { (*b, *a) };
-                *pair = [conversion.rgb(*y0, cb, cr), conversion.rgb(*y1, cb, cr)];
-            }
-        }
-    }
-}
-
-/// `round(v·255/31)`: 527/64 = 8.234 against 255/31 = 8.226, and 23/64 brings every one of the 32 to its place.
-fn five(v: u16) -> u8 {
-    ((v * 527 + 23) >> 6) as u8
-}
-
-/// `round(v·255/63)`, likewise.
-fn six(v: u16) -> u8 {
-    ((v * 259 + 33) >> 6) as u8
-}
-
-/// A frame as rows of RGB.
-pub struct FrameRows<'a> {
-    frame: Frame<'a>,
-    line: &'a mut [u8],
-}
-
-impl<'a> FrameRows<'a> {
-    /// Bytes of scratch: one row, where it must be converted.
-    pub fn scratch_bytes(frame: &Frame<'_>) -> usize {
-        if frame.format == PixelFormat::Rgb { 0 } else { PixelFormat::Rgb.row_bytes(frame.width) }
-    }
-
-    /// Rows of `frame`.
-    ///
-    /// # Errors
-    /// [`ResizeError::TooShort`] for scratch.
-    pub fn new(frame: Frame<'a>, scratch: &'a mut [u8]) -> Result<Self, ResizeError> {
-        let (needed, given) = (Self::scratch_bytes(&frame), scratch.len());
-        let short = ResizeError::TooShort { what: "scratch", needed, given };
-        Ok(Self { frame, line: scratch.get_mut(..needed).ok_or(short)? })
-    }
-}
-
-impl Rows for FrameRows<'_> {
-    fn width(&self) -> u32 {
-        self.frame.width
-    }
-
-    fn height(&self) -> u32 {
-        self.frame.height
-    }
-
-    fn channels(&self) -> usize {
-        3
-    }
-
-    fn row(&mut self, y: u32) -> Result<&[u8], ResizeError> {
-        let height = self.frame.height;
-        if y >= height {
-            Err(ResizeError::Row { row: y, height })
-        } else {
-            Ok(self.frame.rgb_row(y, self.line))
-        }
-    }
 }
 
 #[cfg(test)]

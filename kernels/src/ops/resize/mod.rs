@@ -16,10 +16,11 @@
 //! the goldens hold.
 //!
 //! Everything is a stream of rows. [`Rows`] hands out one row at a time; [`Pixels`] is an image in
-//! memory, [`FrameRows`] a camera's frame turned to RGB, [`Canvas`] puts one on a larger coloured ground, [`Polled`] asks whether to stop, and a
-//! [`Sampler`] resizes any of them, another sampler included. A sampler keeps only the rows of the first
-//! pass that one output row needs (119 of them for 10000 → 512 with Lanczos), never the image between the
-//! passes.
+//! memory, [`FrameRows`] a camera's frame turned to RGB, [`Canvas`] puts one on a larger coloured ground, [`Polled`]
+//! asks whether to stop, and a [`Sampler`] resizes any of them, another sampler included. A sampler keeps only the rows
+//! of the first pass that one output row needs (119 of them for 10000 → 512 with Lanczos, and up to 15 more, because the
+//! horizontal pass takes sixteen rows at a time), never the image between the passes. How the two passes are computed
+//! on an instruction set is told in `pass.rs`.
 //!
 //! A [`Resample`] may be restricted to a window of its output. A window is also how work is split: bands
 //! of rows given to several workers are windows of the same resample, and their bytes are those of the
@@ -30,18 +31,26 @@
 //! other than 1 and 3, and slices that are too short.
 
 mod colors;
+mod convert;
 mod error;
 mod filter;
 mod frame;
+mod pass;
+mod resample;
 mod rows;
 mod sampler;
 
 pub use colors::{Colors, Matrix, Range};
+pub use convert::{Convert, FrameRows};
 pub use error::ResizeError;
 pub use filter::Filter;
-pub use frame::{Frame, FrameError, FrameRows, PixelFormat, Plane};
-pub use rows::{Canvas, Ground, Pixels, Polled, Rows, copy_rows};
-pub use sampler::{Resample, Sampler, Window};
+pub use frame::{Frame, FrameError, PixelFormat, Plane};
+pub use pass::{Across, Down, Pass};
+pub use resample::{Columns, Resample, Window};
+pub use rows::{Block, Canvas, Ground, Pixels, Polled, Rows, copy_rows};
+pub use sampler::Sampler;
+
+use crate::ops::Kernels;
 
 /// Resizes `source` into `out` (rows packed, top-down), asking `stop` before every row read or written.
 ///
@@ -49,6 +58,7 @@ pub use sampler::{Resample, Sampler, Window};
 /// Whatever [`Resample::sampler`] and [`copy_rows`] refuse; [`ResizeError::Cancelled`] when `stop`
 /// answered true. `out` then holds the rows finished so far.
 pub fn resize(
+    kernels: &dyn Kernels,
     plan: &Resample,
     source: &mut dyn Rows,
     out: &mut [u8],
@@ -56,7 +66,7 @@ pub fn resize(
     stop: &dyn Fn() -> bool,
 ) -> Result<(), ResizeError> {
     let mut polled = Polled::new(source, stop);
-    let mut sampler = plan.sampler(&mut polled, scratch)?;
+    let mut sampler = plan.sampler(kernels, &mut polled, scratch)?;
     copy_rows(&mut sampler, out, stop)
 }
 

@@ -3,6 +3,7 @@
 use core::ops::Range;
 
 use super::ResizeError;
+use crate::cpu::LANES;
 
 /// An image that hands out its rows, each `width · channels` bytes, channels interleaved.
 pub trait Rows {
@@ -21,11 +22,50 @@ pub trait Rows {
     /// [`ResizeError::Row`] beyond the last row, and what the source itself refuses.
     fn row(&mut self, y: u32) -> Result<&[u8], ResizeError>;
 
+    /// Up to sixteen rows from `y` on, to be looked at together: lent where they are in memory, else copied into
+    /// `room`, which holds so many. Those beyond `count` are empty. Of rows with a known [`Ground`] only its columns
+    /// need be there.
+    ///
+    /// # Errors
+    /// As [`Rows::row`], and [`ResizeError::TooShort`] for `room`.
+    fn block<'s>(&'s mut self, y: u32, count: u32, room: &'s mut [u8]) -> Result<Block<'s>, ResizeError> {
+        copied(self, y, count, room)
+    }
+
     /// Where a row is of one colour, if that is known.
     fn ground(&self, y: u32) -> Option<Ground> {
         let _ = y;
         None
     }
+}
+
+/// Sixteen rows that are looked at together.
+pub type Block<'a> = [&'a [u8]; LANES];
+
+/// Rows copied one by one.
+fn copied<'s, R: Rows + ?Sized>(
+    source: &mut R,
+    y: u32,
+    count: u32,
+    room: &'s mut [u8],
+) -> Result<Block<'s>, ResizeError> {
+    let row = bytes(source.width(), 1, source.channels())?;
+    let mut rows: Block<'s> = [&[]; LANES];
+    let mut free = room;
+    for (y, lent) in (y..y + count).zip(&mut rows) {
+        let short = ResizeError::TooShort { what: "room for rows", needed: row, given: free.len() };
+        let (place, rest) = free.split_at_mut_checked(row).ok_or(short)?;
+        place.copy_from_slice(source.row(y)?);
+        *lent = place;
+        free = rest;
+    }
+    Ok(rows)
+}
+
+/// How many rows from `y` on, of at most `most`, have the ground of the first.
+pub(super) fn matching(rows: &dyn Rows, y: u32, most: u32) -> u32 {
+    let first = rows.ground(y);
+    (1..most).find(|i| rows.ground(y + i) != first).unwrap_or(most)
 }
 
 /// A row that has one colour outside some columns: a filter can take the sum of its coefficients there,
@@ -120,6 +160,16 @@ impl Rows for Pixels<'_> {
         let start = y as usize * self.stride;
         self.data.get(start..start + self.width as usize * self.channels).ok_or(missing)
     }
+
+    fn block<'s>(&'s mut self, y: u32, count: u32, _room: &'s mut [u8]) -> Result<Block<'s>, ResizeError> {
+        let mut rows: Block<'s> = [&[]; LANES];
+        for (y, lent) in (y..y + count).zip(&mut rows) {
+            let start = y as usize * self.stride;
+            let missing = ResizeError::Row { row: y, height: self.height };
+            *lent = self.data.get(start..start + self.width as usize * self.channels).ok_or(missing)?;
+        }
+        Ok(rows)
+    }
 }
 
 /// A source placed on a larger ground of one colour.
@@ -200,6 +250,17 @@ impl Rows for Canvas<'_> {
         Ok(self.line)
     }
 
+    fn block<'s>(&'s mut self, y: u32, count: u32, room: &'s mut [u8]) -> Result<Block<'s>, ResizeError> {
+        let last = y.saturating_add(count).saturating_sub(1);
+        match (self.inside(y), self.inside(last)) {
+            (Some(row), Some(_)) if self.source.width() == self.width => self.source.block(row, count, room),
+            // Of rows of ground alone nobody reads a pixel.
+            // Of rows of ground alone nobody reads a pixel.
+            _ if (y..=last).all(|y| self.inside(y).is_none()) => Ok([&[]; LANES]),
+            _ => copied(self, y, count, room),
+        }
+    }
+
     fn ground(&self, y: u32) -> Option<Ground> {
         let width = if self.inside(y).is_some() { self.source.width() } else { 0 };
         (width < self.width).then_some(Ground { columns: self.left..self.left + width, color: self.color })
@@ -248,6 +309,10 @@ impl Rows for Polled<'_> {
 
     fn row(&mut self, y: u32) -> Result<&[u8], ResizeError> {
         if (self.stop)() { Err(ResizeError::Cancelled) } else { self.source.row(y) }
+    }
+
+    fn block<'s>(&'s mut self, y: u32, count: u32, room: &'s mut [u8]) -> Result<Block<'s>, ResizeError> {
+        if (self.stop)() { Err(ResizeError::Cancelled) } else { self.source.block(y, count, room) }
     }
 
     fn ground(&self, y: u32) -> Option<Ground> {

@@ -4,7 +4,14 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::super::{FrameRows, ResizeError, Rows};
 use super::*;
+use crate::cpu::{ISAS, choose};
+use crate::ops::Kernels;
+
+fn scalar() -> &'static dyn Kernels {
+    choose(Some("scalar")).unwrap()
+}
 
 /// Bytes that look random and are the same in every run.
 fn noise(length: usize) -> Vec<u8> {
@@ -64,28 +71,24 @@ fn every_format_is_its_definition() {
                 let memory = planes(format, width, height, gap);
                 let frame = frame(format, colors, (width, height), &memory).unwrap();
                 let mut scratch = vec![0xAA; FrameRows::scratch_bytes(&frame)];
-                let mut rows = FrameRows::new(frame, &mut scratch).unwrap();
-                for y in 0..height {
-                    let row = rows.row(y).unwrap();
-                    assert_eq!(row.len(), width as usize * 3);
-                    for (x, got) in row.chunks_exact(3).enumerate() {
-                        let expected = pixel(format, colors, &memory, x, y as usize);
-                        assert_eq!(got, expected, "{format} {colors:?} {width}×{height} at ({x}, {y})");
+                for kernels in ISAS.iter().filter_map(|isa| (isa.detect)()) {
+                    let mut rows = FrameRows::new(kernels, frame, &mut scratch).unwrap();
+                    for y in 0..height {
+                        let row = rows.row(y).unwrap();
+                        assert_eq!(row.len(), width as usize * 3);
+                        for (x, got) in row.chunks_exact(3).enumerate() {
+                            let expected = pixel(format, colors, &memory, x, y as usize);
+                            let isa = kernels.name();
+                            assert_eq!(
+                                got, expected,
+                                "{isa} {format} {colors:?} {width}×{height} ({x}, {y})"
+                            );
+                        }
                     }
+                    assert_eq!(rows.row(height).err(), Some(ResizeError::Row { row: height, height }));
                 }
-                assert_eq!(rows.row(height).err(), Some(ResizeError::Row { row: height, height }));
             }
         }
-    }
-}
-
-#[test]
-fn a_565_value_is_the_nearest() {
-    for v in 0..32 {
-        assert_eq!(five(v), (f64::from(v) * 255.0 / 31.0).round() as u8, "{v}");
-    }
-    for v in 0..64 {
-        assert_eq!(six(v), (f64::from(v) * 255.0 / 63.0).round() as u8, "{v}");
     }
 }
 
@@ -94,8 +97,9 @@ fn an_rgb_frame_is_lent_and_not_copied() {
     let memory = planes(PixelFormat::Rgb, 5, 3, 4);
     let frame = frame(PixelFormat::Rgb, Colors::default(), (5, 3), &memory).unwrap();
     assert_eq!(FrameRows::scratch_bytes(&frame), 0);
-    let mut rows = FrameRows::new(frame, &mut []).unwrap();
+    let mut rows = FrameRows::new(scalar(), frame, &mut []).unwrap();
     assert_eq!(rows.row(2).unwrap().as_ptr(), memory[0].0[2 * 19..].as_ptr());
+    assert_eq!(rows.block(1, 2, &mut []).unwrap()[1].as_ptr(), memory[0].0[2 * 19..].as_ptr());
 }
 
 #[test]
