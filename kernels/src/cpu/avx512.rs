@@ -297,7 +297,7 @@ impl Isa for Avx512 {
     #[inline(always)]
     fn transpose_bytes(self, from: [&[u8; LANES]; LANES], to: &mut [[u8; LANES]; LANES]) {
         // SAFETY: see above.
-        unsafe { super::avx2::transpose_bytes(from, to) }
+        unsafe { super::avx::transpose_bytes(from, to) }
     }
     #[inline(always)]
     fn transpose(self, from: [&[u32; LANES]; LANES], to: &mut [[u32; LANES]; LANES]) {

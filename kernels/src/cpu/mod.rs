@@ -17,7 +17,7 @@ mod scalar;
 pub use scalar::Scalar;
 
 #[cfg(target_arch = "x86_64")]
-mod avx2;
+mod avx;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 
@@ -165,7 +165,9 @@ pub const ISAS: &[Entry] = &[
     #[cfg(target_arch = "x86_64")]
     Entry { name: avx512::Avx512::NAME, detect: avx512::detect },
     #[cfg(target_arch = "x86_64")]
-    Entry { name: avx2::Avx2::NAME, detect: avx2::detect },
+    Entry { name: <avx::Vnni as avx::Dot>::NAME, detect: avx::detect_vnni },
+    #[cfg(target_arch = "x86_64")]
+    Entry { name: <avx::Pairs as avx::Dot>::NAME, detect: avx::detect },
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
     Entry { name: <neon::Dotprod as neon::Dot>::NAME, detect: neon::detect_dotprod },
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]

@@ -17,7 +17,9 @@ pub(crate) fn each_isa<T: Task + Clone>(task: T) {
     on(Some(Scalar), task.clone());
     #[cfg(target_arch = "x86_64")]
     {
-        on(avx2::Avx2::new(), task.clone());
+        on(avx::Avx::<avx::Pairs>::new(), task.clone());
+        on(avx::Avx::<avx::Vnni>::new(), task.clone());
+        on(avx::Avx::<avx::tests::Long>::new(), task.clone());
         on(avx512::Avx512::new(), task.clone());
     }
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]

@@ -1,35 +1,133 @@
 //! AVX2 with FMA and F16C: every x86 laptop and edge box since 2013. Sixteen lanes are two registers.
-#![allow(unsafe_code, reason = "intrinsics; the token below proves the CPU has them")]
+//!
+//! Two instruction sets share all but the integer dot product: `Avx<Pairs>` is what AVX2 itself has, `Avx<Vnni>` adds
+//! `vpdpbusd` in its short form (AVX-VNNI: Alder Lake, N100 and later, Zen 5), which takes the place of three
+//! instructions.
+#![allow(unsafe_code, reason = "intrinsics; the tokens below prove the CPU has them")]
 
 use super::{Groups, Isa, LANES, Task};
 use crate::ops::Kernels;
 use core::arch::x86_64::*;
 
-pub(super) fn detect() -> Option<&'static dyn Kernels> {
-    static TOKEN: Avx2 = Avx2(());
-    Avx2::new().map(|_| &TOKEN as &dyn Kernels)
+/// The part that differs: unsigned bytes of weights times signed bytes of activations, added up. A value of the type is
+/// the proof that the CPU has its instructions.
+pub(super) trait Dot: Copy + Send + Sync + 'static {
+    /// The name of the instruction set that has this dot product.
+    const NAME: &'static str;
+    /// [`Isa::WIDE_BIAS`].
+    const WIDE_BIAS: i32;
+    /// The proof, if this CPU has the instructions.
+    fn new() -> Option<Self>;
+    /// Runs the task with the features enabled.
+    fn enter<T: Task>(isa: Avx<Self>, task: T) -> T::Out;
+    /// `sum[j] + Σᵢ w[4j + i] · x[4j + i]` for the four `i`, exactly. Codes as in [`Isa::dot4`].
+    fn dot<const WIDE: bool>(self, sum: __m256i, w: __m256i, x: __m256i) -> __m256i;
+    /// How many products of pairs, each added to the one before, fit 16 bits; 1 where they are never kept there.
+    fn pairs<const WIDE: bool>(_largest: i8) -> usize {
+        1
+    }
 }
 
-/// The token: only [`Avx2::new`] and [`detect`] let it out, after they have seen the features.
+/// `maddubs`, which multiplies unsigned by signed bytes and adds pairs in 16 bits.
+///
+/// Narrow codes are unsigned as they are (2 · 127 · 127 fits). A wide code passes its sign to x: |w| · (±x), where
+/// |−128| = 128 is right as an unsigned byte and 2 · 128 · 127 still fits; x itself is never −128.
 #[derive(Clone, Copy)]
-pub(super) struct Avx2(());
+pub(super) struct Pairs(());
 
-impl Avx2 {
-    /// The proof that this CPU has the instructions, if it has.
-    pub(super) fn new() -> Option<Avx2> {
+impl Dot for Pairs {
+    const NAME: &'static str = "avx2";
+    const WIDE_BIAS: i32 = 0;
+
+    fn new() -> Option<Pairs> {
         #[cfg(feature = "std")]
         let has = std::arch::is_x86_feature_detected!("avx2")
             && std::arch::is_x86_feature_detected!("fma")
             && std::arch::is_x86_feature_detected!("f16c");
         #[cfg(not(feature = "std"))]
         let has = cfg!(all(target_feature = "avx2", target_feature = "fma", target_feature = "f16c"));
-        has.then_some(Avx2(()))
+        has.then_some(Pairs(()))
+    }
+    #[inline(always)]
+    fn enter<T: Task>(isa: Avx<Pairs>, task: T) -> T::Out {
+        // SAFETY: a `Pairs` leaves `new` only after the features have been seen.
+        unsafe { enter_pairs(isa, task) }
+    }
+    #[inline(always)]
+    fn dot<const WIDE: bool>(self, sum: __m256i, w: __m256i, x: __m256i) -> __m256i {
+        // SAFETY: as above; register operations only.
+        unsafe {
+            let pairs = if WIDE {
+                _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w))
+            } else {
+                _mm256_maddubs_epi16(w, x)
+            };
+            _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+        }
+    }
+    #[inline(always)]
+    fn pairs<const WIDE: bool>(largest: i8) -> usize {
+        if WIDE { 1 } else { i16::MAX as usize / (2 * 127 * largest.max(1) as usize) }
     }
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
-fn enter<T: Task>(isa: Avx2, task: T) -> T::Out {
+fn enter_pairs<T: Task>(isa: Avx<Pairs>, task: T) -> T::Out {
     task.run(isa)
+}
+
+/// `vpdpbusd`: four products and their sum in one instruction. Wide codes are shifted by 128 to have no sign, as in
+/// `avx512.rs`.
+#[derive(Clone, Copy)]
+pub(super) struct Vnni(());
+
+impl Dot for Vnni {
+    const NAME: &'static str = "avx-vnni";
+    const WIDE_BIAS: i32 = 128;
+
+    fn new() -> Option<Vnni> {
+        #[cfg(feature = "std")]
+        let has = std::arch::is_x86_feature_detected!("avxvnni");
+        #[cfg(not(feature = "std"))]
+        let has = cfg!(target_feature = "avxvnni");
+        (has && Pairs::new().is_some()).then_some(Vnni(()))
+    }
+    #[inline(always)]
+    fn enter<T: Task>(isa: Avx<Vnni>, task: T) -> T::Out {
+        // SAFETY: a `Vnni` leaves `new` only after the features have been seen.
+        unsafe { enter_vnni(isa, task) }
+    }
+    #[inline(always)]
+    fn dot<const WIDE: bool>(self, sum: __m256i, w: __m256i, x: __m256i) -> __m256i {
+        // SAFETY: as above; register operations only.
+        unsafe { _mm256_dpbusd_avx_epi32(sum, w, x) }
+    }
+}
+
+#[target_feature(enable = "avx2,fma,f16c,avxvnni")]
+fn enter_vnni<T: Task>(isa: Avx<Vnni>, task: T) -> T::Out {
+    task.run(isa)
+}
+
+/// The token, which holds the proof.
+#[derive(Clone, Copy)]
+pub(super) struct Avx<D>(D);
+
+impl<D: Dot> Avx<D> {
+    /// The proof that this CPU has the instructions, if it has.
+    pub(super) fn new() -> Option<Avx<D>> {
+        D::new().map(Avx)
+    }
+}
+
+pub(super) fn detect() -> Option<&'static dyn Kernels> {
+    static TOKEN: Avx<Pairs> = Avx(Pairs(()));
+    Avx::<Pairs>::new().map(|_| &TOKEN as &dyn Kernels)
+}
+
+pub(super) fn detect_vnni() -> Option<&'static dyn Kernels> {
+    static TOKEN: Avx<Vnni> = Avx(Vnni(()));
+    Avx::<Vnni>::new().map(|_| &TOKEN as &dyn Kernels)
 }
 
 /// Eight columns of eight rows of 32-bit words: three rounds of interleaving pairs, quads and halves.
@@ -78,24 +176,6 @@ pub(super) fn transpose_bytes(from: [&[u8; LANES]; LANES], to: &mut [[u8; LANES]
     }
 }
 
-/// One register of [`Isa::dot4`].
-///
-/// `maddubs` multiplies unsigned by signed bytes and adds pairs in 16 bits. Narrow codes are unsigned as they are
-/// (2 · 127 · 127 fits). A wide code passes its sign to x: |w| · (±x), where |−128| = 128 is right as an unsigned
-/// byte and 2 · 128 · 127 still fits; x itself is never −128.
-#[inline(always)]
-fn dot<const WIDE: bool>(sum: __m256i, w: __m256i, x: __m256i) -> __m256i {
-    // SAFETY: see `impl Isa`; register operations only.
-    unsafe {
-        let pairs = if WIDE {
-            _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w))
-        } else {
-            _mm256_maddubs_epi16(w, x)
-        };
-        _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
-    }
-}
-
 /// Eight registers of eight sums: lane r of one result is the total of the low half of register r, of the other that
 /// of the high half.
 #[inline]
@@ -109,7 +189,7 @@ fn totals(r: [__m256i; 8]) -> [__m256i; 2] {
     [_mm256_permute2x128_si256::<0x20>(a, b), _mm256_permute2x128_si256::<0x31>(a, b)]
 }
 
-// SAFETY of every block below: an `Avx2` leaves this file only after its features have been seen; loads and stores
+// SAFETY of every block below: an `Avx` leaves this file only after its features have been seen; loads and stores
 // are unaligned ones and go through references to arrays of the exact size.
 macro_rules! lanes {
     ($x:expr => $f:expr) => {{
@@ -131,15 +211,15 @@ macro_rules! lanes {
 
 type F = [__m256; 2];
 
-impl Isa for Avx2 {
-    const NAME: &'static str = "avx2";
+impl<D: Dot> Isa for Avx<D> {
+    const NAME: &'static str = D::NAME;
+    const WIDE_BIAS: i32 = D::WIDE_BIAS;
     type F = F;
     type N = [__m256i; 2];
 
     #[inline(always)]
     fn enter<T: Task>(self, task: T) -> T::Out {
-        // SAFETY: the token proves the features.
-        unsafe { enter(self, task) }
+        D::enter(self, task)
     }
 
     #[inline(always)]
@@ -282,8 +362,8 @@ impl Isa for Avx2 {
             let p = codes.as_ptr().cast::<__m256i>();
             let x = _mm256_set1_epi32(bytemuck::cast(*x));
             [
-                dot::<WIDE>(sum[0], _mm256_loadu_si256(p), x),
-                dot::<WIDE>(sum[1], _mm256_loadu_si256(p.add(1)), x),
+                self.0.dot::<WIDE>(sum[0], _mm256_loadu_si256(p), x),
+                self.0.dot::<WIDE>(sum[1], _mm256_loadu_si256(p.add(1)), x),
             ]
         }
     }
@@ -295,8 +375,8 @@ impl Isa for Avx2 {
         x: [&[[i8; 4]]; T],
         largest: i8,
     ) -> [Self::N; T] {
-        // So many sums of two products fit 16 bits; only those of all are widened: 8 for four-bit codes, 4 for five.
-        let fit = if WIDE { 1 } else { i16::MAX as usize / (2 * 127 * largest.max(1) as usize) };
+        // Only sums of as many as fit are widened: of 8 for four-bit codes, of 4 for five.
+        let fit = D::pairs::<WIDE>(largest);
         if fit == 1 {
             for (c, codes) in codes.iter().enumerate() {
                 for t in 0..T {
@@ -350,7 +430,13 @@ impl Isa for Avx2 {
             for (eight, rows) in rows.as_chunks::<8>().0.iter().enumerate() {
                 let mut sums = [_mm256_setzero_si256(); 8];
                 for (sum, row) in sums.iter_mut().zip(rows) {
-                    *sum = dot::<WIDE>(*sum, _mm256_loadu_si256(row[group].as_ptr().cast()), x);
+                    let codes = _mm256_loadu_si256(row[group].as_ptr().cast());
+                    let codes = if WIDE && D::WIDE_BIAS != 0 {
+                        _mm256_xor_si256(codes, _mm256_set1_epi8(-128))
+                    } else {
+                        codes
+                    };
+                    *sum = self.0.dot::<WIDE>(*sum, codes, x);
                 }
                 [out[0][eight], out[1][eight]] = totals(sums);
             }
@@ -414,5 +500,42 @@ impl Isa for Avx2 {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    //! `vpdpbusd` has two encodings that compute the same. A CPU that has only the long one (AVX-512 with VNNI, 256 bits
+    //! wide) can so run everything of [`Vnni`](super::Vnni) but the encoding itself.
+
+    use super::*;
+
+    #[derive(Clone, Copy)]
+    pub(in crate::cpu) struct Long(());
+
+    impl Dot for Long {
+        const NAME: &'static str = "avx-vnni, in the long encoding";
+        const WIDE_BIAS: i32 = 128;
+
+        fn new() -> Option<Long> {
+            let has = std::arch::is_x86_feature_detected!("avx512vnni")
+                && std::arch::is_x86_feature_detected!("avx512vl");
+            (has && Pairs::new().is_some()).then_some(Long(()))
+        }
+        #[inline(always)]
+        fn enter<T: Task>(isa: Avx<Long>, task: T) -> T::Out {
+            // SAFETY: a `Long` leaves `new` only after the features have been seen.
+            unsafe { enter_long(isa, task) }
+        }
+        #[inline(always)]
+        fn dot<const WIDE: bool>(self, sum: __m256i, w: __m256i, x: __m256i) -> __m256i {
+            // SAFETY: as above; register operations only.
+            unsafe { _mm256_dpbusd_epi32(sum, w, x) }
+        }
+    }
+
+    #[target_feature(enable = "avx2,fma,f16c,avx512vnni,avx512vl")]
+    fn enter_long<T: Task>(isa: Avx<Long>, task: T) -> T::Out {
+        task.run(isa)
     }
 }
