@@ -90,6 +90,7 @@ fn totals(r: [__m512i; 8]) -> [__m512i; 2] {
 impl Isa for Avx512 {
     const NAME: &'static str = "avx512-vnni";
     const ROWS: usize = 8;
+    const SUMS: usize = 16;
     const WIDE_BIAS: i32 = 128;
     type F = __m512;
     type N = __m512i;

@@ -58,6 +58,9 @@ pub trait Isa: Copy + Send + Sync + 'static {
     /// Activation rows that share a load of a panel: as many as leave registers for everything else.
     const ROWS: usize = 4;
 
+    /// Sums of sixteen lanes that a loop over floats keeps in registers: enough that none waits for its last addition.
+    const SUMS: usize = 6;
+
     /// What instruction sets whose dot product wants unsigned weights add to wide codes: 0 or 128.
     const WIDE_BIAS: i32 = 0;
 

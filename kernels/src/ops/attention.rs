@@ -4,9 +4,10 @@
 //! y[r] = Σ_t p[t] · v[t] / Σ_t p[t]      p[t] = exp(q[r]·k[t]·scale − max)      t over the keys row r sees
 //! ```
 //!
-//! A causal row at position `past + r` sees the keys up to itself; otherwise a row sees all keys of its sequence. Up to
-//! eight queries go through the keys together: rows, or heads that share a key-value head. The scores of those
-//! are all that is ever held, there is no matrix of them.
+//! A causal row at position `past + r` sees the keys up to itself; otherwise a row sees all keys of its sequence. Several
+//! queries go through the keys together: rows, or heads that share a key-value head. The scores of those are all that is
+//! ever held, there is no matrix of them. So many sums are kept in registers as an instruction set has room for: they
+//! share loads, and while one waits for its last addition the others go on.
 //!
 //! Scores are summed element by element with lanes as keys; values are added key by key with lanes as elements; the
 //! sum of `p` is sixteen partial sums and one tree. So neither the tile nor the call a row falls into matters.
@@ -17,7 +18,7 @@ use crate::cpu::{Isa, LANES};
 use crate::math;
 use crate::tile::Tile;
 
-/// Most queries that go through the keys together; an instruction set with few registers takes half of them.
+/// Most queries that go through the keys together.
 const QUERIES: usize = 8;
 
 /// Attention of queries over remembered keys and values.
@@ -89,28 +90,34 @@ impl Kernel for Attention<'_> {
                 Query { row: r, head: i % self.groups, count: seen.min(self.layout.capacity) }
             };
             let mut i = 0;
-            if I::ROWS >= QUERIES {
-                while i + QUERIES <= queries {
-                    let together: [Query; QUERIES] = successive(i, query);
-                    self.attend(isa, kv_head, together, keys, values, tile, scratch);
-                    i += QUERIES;
-                }
+            while I::SUMS >= 2 * QUERIES && i + QUERIES <= queries {
+                let together: [Query; QUERIES] = successive(i, query);
+                self.attend::<I, QUERIES, 2>(isa, kv_head, together, keys, values, tile, scratch);
+                i += QUERIES;
             }
-            while i + QUERIES / 2 <= queries {
-                let together: [Query; QUERIES / 2] = successive(i, query);
-                self.attend(isa, kv_head, together, keys, values, tile, scratch);
-                i += QUERIES / 2;
+            while i + 6 <= queries {
+                let together: [Query; 6] = successive(i, query);
+                self.attend::<I, 6, 1>(isa, kv_head, together, keys, values, tile, scratch);
+                i += 6;
             }
-            (i..queries).for_each(|i| self.attend(isa, kv_head, [query(i)], keys, values, tile, scratch));
+            while i + 2 <= queries {
+                let together: [Query; 2] = successive(i, query);
+                self.attend::<I, 2, 2>(isa, kv_head, together, keys, values, tile, scratch);
+                i += 2;
+            }
+            if i < queries {
+                self.attend::<I, 1, 4>(isa, kv_head, [query(i)], keys, values, tile, scratch);
+            }
             row = end;
         }
     }
 }
 
 impl Attention<'_> {
+    /// `T` queries, with `B` sixteens of keys or of elements at a time.
     #[inline(always)]
     #[allow(clippy::too_many_arguments, reason = "one tile's operands")]
-    fn attend<I: Isa, const T: usize>(
+    fn attend<I: Isa, const T: usize, const B: usize>(
         &self,
         isa: I,
         kv_head: usize,
@@ -129,12 +136,20 @@ impl Attention<'_> {
             let from = queries[t].row * width + (kv_head * self.groups + queries[t].head) * d;
             q[t] = self.q.get(from..from + d).unwrap_or(&[]);
         }
-        for (b, block) in keys.chunks_exact(layout.key_block()).take(most / LANES).enumerate() {
-            let s = memory::scores(isa, layout, block, &q);
-            for t in 0..T {
-                let s = isa.mul(s[t], isa.splat(self.scale));
-                math::write(isa, s, &mut scores[t * most + b * LANES..][..LANES]);
+        let block = layout.key_block();
+        let all = keys.get(..most / LANES * block).unwrap_or(&[]);
+        let mut together = all.chunks_exact(B * block);
+        for (b, blocks) in together.by_ref().enumerate() {
+            let mut parts = [blocks; B];
+            for (i, part) in parts.iter_mut().enumerate() {
+                *part = &blocks[i * block..(i + 1) * block];
             }
+            let s = memory::scores(isa, layout, parts, &q);
+            self.note(isa, s, scores, most, b * B);
+        }
+        let rest = most / LANES / B * B;
+        for (b, block) in together.remainder().chunks_exact(block).enumerate() {
+            self.note(isa, memory::scores(isa, layout, [block], &q), scores, most, rest + b);
         }
         let (mut scale, mut shared) = ([0.0; T], usize::MAX);
         for t in 0..T {
@@ -148,16 +163,58 @@ impl Attention<'_> {
         for t in 0..T {
             p[t] = &scores[t * most..][..most];
         }
-        for first in (0..d).step_by(LANES) {
-            let mut y = [isa.splat(0.0); T];
-            memory::weigh(isa, layout, values, 0..shared, &p, first, &mut y);
-            for t in 0..T {
-                // Rows further down see keys that the others do not.
-                let mut own = [y[t]];
-                memory::weigh(isa, layout, values, shared..queries[t].count, &[p[t]], first, &mut own);
-                let Query { row, head, .. } = queries[t];
-                if let Some(to) = tile.row(row).get_mut(head * d + first..head * d + (first + LANES).min(d)) {
-                    math::write(isa, isa.mul(own[0], isa.splat(scale[t])), to);
+        let mut first = 0;
+        while first + B * LANES <= d {
+            self.gather::<I, T, B>(isa, &queries, values, &p, shared, first, &scale, tile);
+            first += B * LANES;
+        }
+        for first in (first..d).step_by(LANES) {
+            self.gather::<I, T, 1>(isa, &queries, values, &p, shared, first, &scale, tile);
+        }
+    }
+
+    /// Keeps the scores of `B` blocks of keys from the `block`-th on, a row of `most` per query.
+    #[inline(always)]
+    fn note<I: Isa, const T: usize, const B: usize>(
+        &self,
+        isa: I,
+        s: [[I::F; B]; T],
+        scores: &mut [f32],
+        most: usize,
+        block: usize,
+    ) {
+        for t in 0..T {
+            for b in 0..B {
+                let s = isa.mul(s[t][b], isa.splat(self.scale));
+                math::write(isa, s, &mut scores[t * most + (block + b) * LANES..][..LANES]);
+            }
+        }
+    }
+
+    /// `B` sixteens of elements of the result, from `first` on.
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments, reason = "one tile's operands")]
+    fn gather<I: Isa, const T: usize, const B: usize>(
+        &self,
+        isa: I,
+        queries: &[Query; T],
+        values: &[f32],
+        p: &[&[f32]; T],
+        shared: usize,
+        first: usize,
+        scale: &[f32; T],
+        tile: &mut Tile<'_>,
+    ) {
+        let (layout, d) = (&self.layout, self.layout.head_dim);
+        let y = memory::weigh(isa, layout, values, 0..shared, p, first, [[isa.splat(0.0); B]; T]);
+        for t in 0..T {
+            // Rows further down see keys that the others do not.
+            let own = memory::weigh(isa, layout, values, shared..queries[t].count, &[p[t]], first, [y[t]]);
+            let Query { row, head, .. } = queries[t];
+            for (b, y) in own[0].into_iter().enumerate() {
+                let from = first + b * LANES;
+                if let Some(to) = tile.row(row).get_mut(head * d + from..head * d + (from + LANES).min(d)) {
+                    math::write(isa, isa.mul(y, isa.splat(scale[t])), to);
                 }
             }
         }

@@ -192,99 +192,220 @@ impl Kernel for Values<'_> {
     }
 }
 
-/// Scores of sixteen keys with `T` queries: Σ_e q[e] · k[e], element by element.
+/// How an element is stored where one number is enough to read it.
+trait Element: Copy + Default {
+    fn load<I: Isa>(isa: I, x: &[Self; LANES]) -> I::F;
+}
+
+impl Element for f32 {
+    #[inline(always)]
+    fn load<I: Isa>(isa: I, x: &[f32; LANES]) -> I::F {
+        isa.load(x)
+    }
+}
+
+/// The bits of a binary16.
+impl Element for u16 {
+    #[inline(always)]
+    fn load<I: Isa>(isa: I, x: &[u16; LANES]) -> I::F {
+        isa.load_half(x)
+    }
+}
+
+/// A code.
+impl Element for i8 {
+    #[inline(always)]
+    fn load<I: Isa>(isa: I, x: &[i8; LANES]) -> I::F {
+        isa.load_codes(x)
+    }
+}
+
+/// Scores of `B` blocks of sixteen keys with `T` queries: Σ_e q[e] · k[e], element by element.
 #[inline(always)]
-pub(crate) fn scores<I: Isa, const T: usize>(
+pub(crate) fn scores<I: Isa, const T: usize, const B: usize>(
     isa: I,
     layout: &Layout,
-    block: &[f32],
+    blocks: [&[f32]; B],
     q: &[&[f32]; T],
-) -> [I::F; T] {
-    let d = layout.head_dim;
-    let mut s = [isa.splat(0.0); T];
-    if q.iter().any(|q| q.len() != d) {
-        return s;
-    }
+) -> [[I::F; B]; T] {
+    let zero = [[isa.splat(0.0); B]; T];
     match layout.stored {
-        Stored::F32 => {
-            for (e, k) in block.as_chunks::<LANES>().0.iter().enumerate().take(d) {
-                multiply(isa, isa.load(k), q, e, &mut s);
-            }
-        }
-        Stored::F16 => {
-            let block = bytemuck::cast_slice::<f32, u16>(block).as_chunks::<LANES>().0;
-            for (e, k) in block.iter().enumerate().take(d) {
-                multiply(isa, isa.load_half(k), q, e, &mut s);
-            }
-        }
+        Stored::F32 => products(isa, elements::<f32, B>(blocks), q, zero),
+        Stored::F16 => products(isa, elements::<u16, B>(blocks), q, zero),
         Stored::Q8_0 => {
-            let (codes, scales) = block.split_at_checked(LANES * d / 4).unwrap_or_default();
-            let codes = bytemuck::cast_slice::<f32, [i8; LANES]>(codes).as_chunks::<GROUP>().0;
-            for (g, (codes, scale)) in codes.iter().zip(scales.as_chunks::<LANES>().0).enumerate() {
-                let mut part = [isa.splat(0.0); T];
-                for (e, k) in codes.iter().enumerate() {
-                    multiply(isa, isa.load_codes(k), q, g * GROUP + e, &mut part);
+            let (mut codes, mut scales) = ([&[0.0; 0][..]; B], [&[[0.0; LANES]; 0][..]; B]);
+            for b in 0..B {
+                let (c, s) = blocks[b].split_at_checked(LANES * layout.head_dim / 4).unwrap_or_default();
+                (codes[b], scales[b]) = (c, s.as_chunks().0);
+            }
+            let (codes, mut s) = (elements::<i8, B>(codes), zero);
+            for g in 0..layout.head_dim / GROUP {
+                let (mut k, mut x) = ([&[[0; LANES]; 0][..]; B], [&[0.0; 0][..]; T]);
+                for b in 0..B {
+                    k[b] = codes[b].get(g * GROUP..(g + 1) * GROUP).unwrap_or(&[]);
                 }
-                let scale = isa.load(scale);
                 for t in 0..T {
-                    s[t] = isa.fma(part[t], scale, s[t]);
+                    x[t] = q[t].get(g * GROUP..(g + 1) * GROUP).unwrap_or(&[]);
                 }
+                let part = products(isa, k, &x, zero);
+                for b in 0..B {
+                    let Some(scale) = scales[b].get(g) else { continue };
+                    let scale = isa.load(scale);
+                    for t in 0..T {
+                        s[t][b] = isa.fma(part[t][b], scale, s[t][b]);
+                    }
+                }
+            }
+            s
+        }
+    }
+}
+
+#[inline(always)]
+fn elements<E: bytemuck::AnyBitPattern, const B: usize>(blocks: [&[f32]; B]) -> [&[[E; LANES]]; B] {
+    let mut all = [&[][..]; B];
+    for b in 0..B {
+        all[b] = bytemuck::cast_slice::<f32, E>(blocks[b]).as_chunks().0;
+    }
+    all
+}
+
+/// `s[t][b] += Σ_e q[t][e] · k[b][e]`.
+#[inline(always)]
+fn products<I: Isa, E: Element, const T: usize, const B: usize>(
+    isa: I,
+    k: [&[[E; LANES]]; B],
+    q: &[&[f32]; T],
+    mut s: [[I::F; B]; T],
+) -> [[I::F; B]; T] {
+    // One length for all, so that no bound is checked inside.
+    let n = k.iter().map(|k| k.len()).chain(q.iter().map(|q| q.len())).min().unwrap_or(0);
+    let (mut keys, mut queries) = ([&k[0][..0]; B], [&q[0][..0]; T]);
+    for b in 0..B {
+        keys[b] = &k[b][..n];
+    }
+    for t in 0..T {
+        queries[t] = &q[t][..n];
+    }
+    for e in 0..n {
+        let mut k = [isa.splat(0.0); B];
+        for b in 0..B {
+            k[b] = E::load(isa, &keys[b][e]);
+        }
+        for t in 0..T {
+            let x = isa.splat(queries[t][e]);
+            for b in 0..B {
+                s[t][b] = isa.fma(x, k[b], s[t][b]);
             }
         }
     }
     s
 }
 
-/// `y[t] += x[t][i] · v`.
+/// Adds the values of some keys, `B` sixteens of elements from `first` on, weighted: `y[t] += Σ_k p[t][k] · v[k]`, key by
+/// key. Elements beyond the last count as zero.
 #[inline(always)]
-fn multiply<I: Isa, const T: usize>(isa: I, v: I::F, x: &[&[f32]; T], i: usize, y: &mut [I::F; T]) {
-    for t in 0..T {
-        y[t] = isa.fma(isa.splat(x[t][i]), v, y[t]);
-    }
-}
-
-/// Adds values `from` and following, sixteen elements from `first` on, weighted: `y[t] += Σ_k p[t][k] · v[k]`, key by key.
-#[inline(always)]
-pub(crate) fn weigh<I: Isa, const T: usize>(
+#[allow(clippy::too_many_arguments, reason = "a sum over parts of two matrices")]
+pub(crate) fn weigh<I: Isa, const T: usize, const B: usize>(
     isa: I,
     layout: &Layout,
     values: &[f32],
     keys: core::ops::Range<usize>,
     p: &[&[f32]; T],
     first: usize,
-    y: &mut [I::F; T],
-) {
-    let values = values.chunks_exact(layout.value()).enumerate().take(keys.end).skip(keys.start);
-    if p.iter().any(|p| p.len() < keys.end) {
-        return;
+    y: [[I::F; B]; T],
+) -> [[I::F; B]; T] {
+    let Some(values) = values.get(keys.start * layout.value()..keys.end * layout.value()) else { return y };
+    let mut weights = [&[0.0; 0][..]; T];
+    for t in 0..T {
+        weights[t] = p[t].get(keys.clone()).unwrap_or(&[]);
     }
+    let d = layout.head_dim;
     match layout.stored {
-        Stored::F32 => {
-            for (k, v) in values {
-                multiply(isa, math::read(isa, v.get(first..).unwrap_or(&[])), p, k, y);
-            }
+        Stored::F32 => sums(isa, values, d, &weights, first, y),
+        Stored::F16 => sums(isa, bytemuck::cast_slice::<f32, u16>(values), d, &weights, first, y),
+        Stored::Q8_0 => scaled_sums(isa, layout, values, &weights, first, y),
+    }
+}
+
+/// [`weigh`] of rows of `width` elements that are stored one by one.
+#[inline(always)]
+fn sums<I: Isa, E: Element, const T: usize, const B: usize>(
+    isa: I,
+    values: &[E],
+    width: usize,
+    p: &[&[f32]; T],
+    first: usize,
+    mut y: [[I::F; B]; T],
+) -> [[I::F; B]; T] {
+    let n = p.iter().fold(values.len() / width.max(1), |n, p| n.min(p.len()));
+    let mut weights = [&p[0][..0]; T];
+    for t in 0..T {
+        weights[t] = &p[t][..n];
+    }
+    // Two loops, because a copy of part of a row is a call, around which no sum stays in a register.
+    if first + B * LANES <= width {
+        for k in 0..n {
+            let (row, _) = values[k * width + first..].as_chunks::<LANES>();
+            let Some(row) = row.first_chunk::<B>() else { break };
+            y = add(isa, row, &weights, k, y);
         }
-        Stored::F16 => {
-            for (k, v) in values {
-                let halves = bytemuck::cast_slice::<f32, u16>(v).get(first..).unwrap_or(&[]);
-                let mut padded = [0; LANES];
-                let halves = halves.first_chunk().unwrap_or_else(|| {
-                    padded[..halves.len()].copy_from_slice(halves);
-                    &padded
-                });
-                multiply(isa, isa.load_half(halves), p, k, y);
-            }
+    } else {
+        for k in 0..n {
+            let mut row = [[E::default(); LANES]; B];
+            let rest = &values[k * width..][first..width];
+            row.as_flattened_mut()[..rest.len()].copy_from_slice(rest);
+            y = add(isa, &row, &weights, k, y);
         }
-        Stored::Q8_0 => {
-            for (k, v) in values {
-                let (codes, scales) = v.split_at_checked(layout.head_dim / 4).unwrap_or_default();
-                let codes = bytemuck::cast_slice::<f32, i8>(codes).get(first..).and_then(|c| c.first_chunk());
-                let (codes, scale) =
-                    (codes.unwrap_or(&[0; LANES]), scales.get(first / GROUP).copied().unwrap_or(0.0));
-                for t in 0..T {
-                    y[t] = isa.fma(isa.splat(p[t][k] * scale), isa.load_codes(codes), y[t]);
-                }
+    }
+    y
+}
+
+/// `y[t] += p[t][k] · v`.
+#[inline(always)]
+fn add<I: Isa, E: Element, const T: usize, const B: usize>(
+    isa: I,
+    v: &[[E; LANES]; B],
+    p: &[&[f32]; T],
+    k: usize,
+    mut y: [[I::F; B]; T],
+) -> [[I::F; B]; T] {
+    let mut elements = [isa.splat(0.0); B];
+    for b in 0..B {
+        elements[b] = E::load(isa, &v[b]);
+    }
+    for t in 0..T {
+        let x = isa.splat(p[t][k]);
+        for b in 0..B {
+            y[t][b] = isa.fma(x, elements[b], y[t][b]);
+        }
+    }
+    y
+}
+
+/// [`weigh`] of codes with a scale per [`GROUP`].
+#[inline(always)]
+fn scaled_sums<I: Isa, const T: usize, const B: usize>(
+    isa: I,
+    layout: &Layout,
+    values: &[f32],
+    p: &[&[f32]; T],
+    first: usize,
+    mut y: [[I::F; B]; T],
+) -> [[I::F; B]; T] {
+    // A head is whole groups, and so whole sixteens.
+    for (k, row) in values.chunks_exact(layout.value()).enumerate() {
+        let (codes, scales) = row.split_at_checked(layout.head_dim / 4).unwrap_or_default();
+        let codes = bytemuck::cast_slice::<f32, i8>(codes).as_chunks::<LANES>().0;
+        for b in 0..B {
+            let at = first / LANES + b;
+            let (Some(v), Some(scale)) = (codes.get(at), scales.get(at * LANES / GROUP)) else { continue };
+            let v = isa.load_codes(v);
+            for t in 0..T {
+                let weight = p[t].get(k).copied().unwrap_or(0.0);
+                y[t][b] = isa.fma(isa.splat(weight * scale), v, y[t][b]);
             }
         }
     }
+    y
 }

@@ -10,6 +10,9 @@ use core::ops::Range;
 /// Inputs that are unpacked at a time: fewer than of codes, as each takes four bytes.
 const STRETCH: usize = 256;
 
+/// The same for a single activation row, for which a panel is used once and should never leave the nearest cache.
+const SHORT: usize = 64;
+
 /// Sixteen rows before they are turned, and the panel.
 pub(super) const SCRATCH: usize = 2 * LANES * STRETCH;
 
@@ -23,6 +26,11 @@ impl<F: Float> Kind for Floating<F> {
     type Row<'x> = &'x [f32];
 
     #[inline(always)]
+    fn rows<I: Isa>() -> usize {
+        I::SUMS
+    }
+
+    #[inline(always)]
     fn pack<'s, I: Isa>(
         isa: I,
         w: &Matrix<'_>,
@@ -30,24 +38,35 @@ impl<F: Float> Kind for Floating<F> {
         stretch: Range<usize>,
         scratch: &'s mut [f32],
     ) -> &'s [Lane] {
-        let width = stretch.len();
-        let Some((flat, rest)) = scratch.split_at_mut_checked(LANES * STRETCH) else { return &[] };
-        let Some(panel) = rest.get_mut(..LANES * width) else { return &[] };
-        let Some(flat) = flat.as_chunks_mut::<STRETCH>().0.first_chunk_mut::<LANES>() else { return &[] };
-        for (lane, flat) in flat.iter_mut().enumerate() {
-            match w.row(first + lane).get(stretch.start * F::BYTES..stretch.end * F::BYTES) {
-                Some(bytes) => F::decode(isa, bytes, &mut flat[..width]),
-                None => flat.fill(0.0),
-            }
-        }
-        let words = bytemuck::cast_slice_mut::<f32, u32>(panel).as_chunks_mut::<LANES>().0;
-        turn::<I, STRETCH>(isa, bytemuck::cast_ref(flat), words);
-        panel.as_chunks().0
+        panel::<I, F, STRETCH>(isa, w, first, stretch, scratch)
     }
 
     #[inline(always)]
     fn row(x: &[f32], width: usize, row: usize, stretch: Range<usize>) -> &[f32] {
         x.get(row * width..).and_then(|x| x.get(stretch)).unwrap_or(&[])
+    }
+
+    #[inline(always)]
+    fn single<I: Isa>(
+        isa: I,
+        w: &Matrix<'_>,
+        first: usize,
+        x: &[f32],
+        scratch: &mut [f32],
+    ) -> Option<I::F> {
+        let mut y = [isa.splat(0.0)];
+        for from in (0..w.width).step_by(SHORT) {
+            let stretch = from..(from + SHORT).min(w.width);
+            // Sixteen rows are read by turns, too little of each for a CPU to see what comes next.
+            let (ahead, at) = if stretch.end < w.width { (first, stretch.end) } else { (first + LANES, 0) };
+            for row in ahead..ahead + LANES {
+                let bytes = w.row(row).get(at * F::BYTES..).unwrap_or(&[]);
+                isa.fetch(&bytes[..bytes.len().min(SHORT * F::BYTES)]);
+            }
+            let panel = panel::<I, F, SHORT>(isa, w, first, stretch.clone(), scratch);
+            y = Self::multiply(isa, &panel, [x.get(stretch)?], y);
+        }
+        Some(y[0])
     }
 
     #[inline(always)]
@@ -70,4 +89,28 @@ impl<F: Float> Kind for Floating<F> {
         }
         y
     }
+}
+
+/// Sixteen weight rows of at most `W` inputs, decoded and turned.
+#[inline(always)]
+fn panel<'s, I: Isa, F: Float, const W: usize>(
+    isa: I,
+    w: &Matrix<'_>,
+    first: usize,
+    stretch: Range<usize>,
+    scratch: &'s mut [f32],
+) -> &'s [Lane] {
+    let width = stretch.len();
+    let Some((flat, rest)) = scratch.split_at_mut_checked(LANES * W) else { return &[] };
+    let Some(panel) = rest.get_mut(..LANES * width) else { return &[] };
+    let words = bytemuck::cast_slice_mut::<f32, u32>(flat).as_chunks_mut::<W>().0;
+    let Some(flat) = words.first_chunk_mut::<LANES>() else { return &[] };
+    for (lane, flat) in flat.iter_mut().enumerate() {
+        match w.row(first + lane).get(stretch.start * F::BYTES..stretch.end * F::BYTES) {
+            Some(bytes) => F::decode(isa, bytes, bytemuck::cast_slice_mut(&mut flat[..width])),
+            None => flat.fill(0),
+        }
+    }
+    turn(isa, flat, bytemuck::cast_slice_mut::<f32, u32>(panel).as_chunks_mut::<LANES>().0);
+    panel.as_chunks().0
 }

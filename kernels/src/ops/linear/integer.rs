@@ -33,6 +33,11 @@ impl<F: Quantized> Kind for Integer<F> {
     type Row<'x> = &'x [Group];
 
     #[inline(always)]
+    fn rows<I: Isa>() -> usize {
+        I::ROWS
+    }
+
+    #[inline(always)]
     fn pack<'s, I: Isa>(
         isa: I,
         w: &Matrix<'_>,

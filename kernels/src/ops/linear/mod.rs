@@ -8,11 +8,12 @@
 //! Lanes are output columns: a **panel** is sixteen weight rows, transposed so that one load holds the same inputs of
 //! all sixteen. Panels are unpacked from the file's blocks into cache-sized scratch, a stretch of inputs at a time,
 //! and used for every activation row of the call, so the mapped file stays the only copy of the weights and each
-//! block is unpacked once per call. Activation rows go through in fours or eights to share the panel's loads.
+//! block is unpacked once per call. Several activation rows go through together to share the panel's loads.
 //!
 //! A single activation row, as in decoding, has nothing to share a panel with, and turning one costs more than the
 //! multiplication. Quantized kinds then multiply along the rows of the weights, sixteen at once, and turn the integer
-//! sums instead: the same sums in another order, and integers do not mind.
+//! sums instead: the same sums in another order, and integers do not mind. Floats do mind; their panel is then short
+//! enough to stay in the nearest cache while the memory brings the next.
 //!
 //! Quantized weights (`integer.rs`) multiply the 8-bit codes of [`super::quantize`]. For each group of inputs
 //!
@@ -72,6 +73,9 @@ pub(crate) trait Kind {
     /// Part of an activation row.
     type Row<'x>: Copy;
 
+    /// Activation rows that share a load of a panel.
+    fn rows<I: Isa>() -> usize;
+
     /// Unpacks a stretch of sixteen weight rows, the first of them `first`. Rows beyond the last count as zero.
     fn pack<'s, I: Isa>(
         isa: I,
@@ -122,11 +126,18 @@ impl<K: Kind> Kernel for Map<'_, '_, K> {
                 let panel = K::pack(isa, w, first, stretch.clone(), scratch);
                 let rows = tile.rows();
                 let mut row = rows.start;
-                if I::ROWS >= 8 {
-                    while row + 8 <= rows.end {
-                        self.rows::<I, 8>(isa, &panel, row, &stretch, &lanes, tile);
-                        row += 8;
-                    }
+                let most = K::rows::<I>();
+                while most >= 16 && row + 16 <= rows.end {
+                    self.rows::<I, 16>(isa, &panel, row, &stretch, &lanes, tile);
+                    row += 16;
+                }
+                while most >= 8 && row + 8 <= rows.end {
+                    self.rows::<I, 8>(isa, &panel, row, &stretch, &lanes, tile);
+                    row += 8;
+                }
+                while most == 6 && row + 6 <= rows.end {
+                    self.rows::<I, 6>(isa, &panel, row, &stretch, &lanes, tile);
+                    row += 6;
                 }
                 while row + 4 <= rows.end {
                     self.rows::<I, 4>(isa, &panel, row, &stretch, &lanes, tile);
