@@ -5,7 +5,7 @@
 //! instructions.
 #![allow(unsafe_code, reason = "intrinsics; the tokens below prove the CPU has them")]
 
-use super::{Groups, Isa, LANES, Task};
+use super::{Isa, LANES, Task};
 use crate::ops::Kernels;
 use core::arch::x86_64::*;
 
@@ -422,7 +422,7 @@ impl<D: Dot> Isa for Avx<D> {
         lanes!(a, b => _mm256_add_epi32)
     }
     #[inline(always)]
-    fn dot_rows<const WIDE: bool>(self, rows: &[Groups; LANES], group: usize, x: &[i8; 32]) -> [Self::N; 2] {
+    fn dot_rows<const WIDE: bool>(self, rows: [&[i8; 32]; LANES], x: &[i8; 32]) -> [Self::N; 2] {
         // SAFETY: see above.
         unsafe {
             let x = _mm256_loadu_si256(x.as_ptr().cast());
@@ -430,7 +430,7 @@ impl<D: Dot> Isa for Avx<D> {
             for (eight, rows) in rows.as_chunks::<8>().0.iter().enumerate() {
                 let mut sums = [_mm256_setzero_si256(); 8];
                 for (sum, row) in sums.iter_mut().zip(rows) {
-                    let codes = _mm256_loadu_si256(row[group].as_ptr().cast());
+                    let codes = _mm256_loadu_si256(row.as_ptr().cast());
                     let codes = if WIDE && D::WIDE_BIAS != 0 {
                         _mm256_xor_si256(codes, _mm256_set1_epi8(-128))
                     } else {
@@ -487,16 +487,18 @@ impl<D: Dot> Isa for Avx<D> {
     }
     #[inline(always)]
     fn transpose(self, from: [&[u32; LANES]; LANES], to: &mut [[u32; LANES]; LANES]) {
-        // SAFETY: see above; `i`, `j` are 0 or 8, so eight words from there are inside the sixteen.
+        // SAFETY: see above; 8 · `right` is 0 or 8, so eight words from there are inside the sixteen.
         unsafe {
-            for (i, j) in [(0, 0), (0, 8), (8, 0), (8, 8)] {
-                // Not by closures, which a compiler may compile apart, without the features.
-                let mut quarter = [_mm256_setzero_si256(); 8];
-                for (register, row) in quarter.iter_mut().zip(&from[i..]) {
-                    *register = _mm256_loadu_si256(row.as_ptr().add(j).cast());
-                }
-                for (column, to) in transpose8(quarter).into_iter().zip(&mut to[j..]) {
-                    _mm256_storeu_si256(to.as_mut_ptr().add(i).cast(), column);
+            for (below, rows) in from.as_chunks::<8>().0.iter().enumerate() {
+                for (right, columns) in to.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+                    // Not by closures, which a compiler may compile apart, without the features.
+                    let mut quarter = [_mm256_setzero_si256(); 8];
+                    for (register, row) in quarter.iter_mut().zip(rows) {
+                        *register = _mm256_loadu_si256(row.as_ptr().add(8 * right).cast());
+                    }
+                    for (column, to) in transpose8(quarter).into_iter().zip(columns) {
+                        _mm256_storeu_si256(to.as_mut_ptr().add(8 * below).cast(), column);
+                    }
                 }
             }
         }

@@ -5,7 +5,7 @@
 //! which costs nothing where the caller starts from −128 times the sum of the activations.
 #![allow(unsafe_code, reason = "intrinsics; the token below proves the CPU has them")]
 
-use super::{Groups, Isa, LANES, Task};
+use super::{Isa, LANES, Task};
 use crate::ops::Kernels;
 use core::arch::x86_64::*;
 
@@ -249,15 +249,15 @@ impl Isa for Avx512 {
         unsafe { _mm512_add_epi32(a, b) }
     }
     #[inline(always)]
-    fn dot_rows<const WIDE: bool>(self, rows: &[Groups; LANES], group: usize, x: &[i8; 32]) -> [__m512i; 2] {
+    fn dot_rows<const WIDE: bool>(self, rows: [&[i8; 32]; LANES], x: &[i8; 32]) -> [__m512i; 2] {
         // SAFETY: see above.
         unsafe {
             let x = _mm512_broadcast_i64x4(_mm256_loadu_si256(x.as_ptr().cast()));
             let mut sums = [_mm512_setzero_si512(); 8];
             for (eight, rows) in rows.as_chunks::<8>().0.iter().enumerate() {
                 for r in 0..4 {
-                    let row = _mm256_loadu_si256(rows[r][group].as_ptr().cast());
-                    let below = _mm256_loadu_si256(rows[r + 4][group].as_ptr().cast());
+                    let row = _mm256_loadu_si256(rows[r].as_ptr().cast());
+                    let below = _mm256_loadu_si256(rows[r + 4].as_ptr().cast());
                     let codes = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(row), below);
                     // Code + 128 as an unsigned byte: the top bit turned.
                     let codes = if WIDE { _mm512_xor_si512(codes, _mm512_set1_epi8(-128)) } else { codes };

@@ -10,10 +10,12 @@
 //!
 //! To add an instruction set: one file, and one line in [`ISAS`].
 
-use crate::formats::SPAN;
 use crate::ops::Kernels;
 
+mod element;
 mod scalar;
+
+pub use element::Element;
 pub use scalar::Scalar;
 
 #[cfg(target_arch = "x86_64")]
@@ -31,9 +33,6 @@ pub(crate) use tests::each_isa;
 
 /// Number of lanes of the machine: weight rows of a panel, keys of a block, partial sums of a row.
 pub const LANES: usize = 16;
-
-/// Codes of one weight row: [`SPAN`] of them in groups of 32.
-pub type Groups = [[i8; 32]; SPAN / 32];
 
 /// Work that is compiled once per instruction set.
 pub trait Task {
@@ -140,9 +139,9 @@ pub trait Isa: Copy + Send + Sync + 'static {
     fn weigh(self, sums: &[i16; 2], by: [i16; 2]) -> Self::N;
     /// `a + b`, wrapping.
     fn add_int(self, a: Self::N, b: Self::N) -> Self::N;
-    /// Lane r is `Σᵢ rows[r][group][i] · x[i]` over the first sixteen `i` in one result, over the last sixteen in the
+    /// Lane r is `Σᵢ rows[r][i] · x[i]` over the first sixteen `i` in one result, over the last sixteen in the
     /// other, exactly, and with `WIDE` codes count as `code + WIDE_BIAS`; `x` as in [`dot4`](Isa::dot4).
-    fn dot_rows<const WIDE: bool>(self, rows: &[Groups; LANES], group: usize, x: &[i8; 32]) -> [Self::N; 2];
+    fn dot_rows<const WIDE: bool>(self, rows: [&[i8; 32]; LANES], x: &[i8; 32]) -> [Self::N; 2];
     /// Looks sixteen nibbles (0..=15) up in a table.
     fn lookup(self, table: &[i8; 16], nibbles: &[u8; 16]) -> [i8; 16];
     /// `sum + bytes · by`, wrapping, bytes being 0..=255.

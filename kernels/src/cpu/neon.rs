@@ -4,7 +4,7 @@
 //! `Neon<Dotprod>` adds `sdot` (Cortex-A55, A76 and later).
 #![allow(unsafe_code, reason = "intrinsics; the tokens below prove the CPU has them")]
 
-use super::{Groups, Isa, LANES, Task};
+use super::{Isa, LANES, Task};
 use crate::ops::Kernels;
 use core::arch::aarch64::*;
 
@@ -290,7 +290,7 @@ impl<D: Dot> Isa for Neon<D> {
         lanes!(a, b => |a, b| vaddq_s32(a, b))
     }
     #[inline(always)]
-    fn dot_rows<const WIDE: bool>(self, rows: &[Groups; LANES], group: usize, x: &[i8; 32]) -> [Self::N; 2] {
+    fn dot_rows<const WIDE: bool>(self, rows: [&[i8; 32]; LANES], x: &[i8; 32]) -> [Self::N; 2] {
         let mut out = [self.splat_int(0); 2];
         let ([x0, x1], []) = x.as_chunks::<16>() else { return out };
         // SAFETY: see above.
@@ -301,7 +301,7 @@ impl<D: Dot> Isa for Neon<D> {
                     // Pairwise sums of four rows, twice, leave the total of each row in its lane.
                     let mut sums = [vdupq_n_s32(0); 4];
                     for (sum, row) in sums.iter_mut().zip(rows) {
-                        *sum = self.0.dot(*sum, vld1q_s8(row[group].as_ptr().add(16 * half)), x);
+                        *sum = self.0.dot(*sum, vld1q_s8(row.as_ptr().add(16 * half)), x);
                     }
                     let (low, high) = (vpaddq_s32(sums[0], sums[1]), vpaddq_s32(sums[2], sums[3]));
                     out[half][quad] = vpaddq_s32(low, high);

@@ -1,7 +1,7 @@
 //! The sixteen-lane machine in plain Rust: the definition of every operation, and the oracle the others are
 //! compared with bit by bit.
 
-use super::{Groups, Isa, LANES, Task};
+use super::{Isa, LANES, Task};
 use crate::ops::Kernels;
 use core::array::from_fn;
 use half::f16;
@@ -150,13 +150,8 @@ impl Isa for Scalar {
         from_fn(|i| a[i].wrapping_add(b[i]))
     }
     #[inline(always)]
-    fn dot_rows<const WIDE: bool>(
-        self,
-        rows: &[Groups; LANES],
-        group: usize,
-        x: &[i8; 32],
-    ) -> [[i32; LANES]; 2] {
-        let product = |lane: usize, i: usize| i32::from(rows[lane][group][i]) * i32::from(x[i]);
+    fn dot_rows<const WIDE: bool>(self, rows: [&[i8; 32]; LANES], x: &[i8; 32]) -> [[i32; LANES]; 2] {
+        let product = |lane: usize, i: usize| i32::from(rows[lane][i]) * i32::from(x[i]);
         [0, 16].map(|half| from_fn(|lane| (half..half + 16).map(|i| product(lane, i)).sum()))
     }
     #[inline(always)]

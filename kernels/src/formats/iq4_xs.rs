@@ -25,6 +25,7 @@ impl Quantized for IQ4XS {
     const WIDE: bool = true;
     const LARGEST: i8 = 127;
     const MINIMUM: bool = false;
+    type Scale = f32;
 
     #[inline(always)]
     fn unpack<I: Isa>(isa: I, block: &[u8], codes: &mut [i8], scales: &mut [f32], _: &mut [f32]) {

@@ -14,7 +14,7 @@
 //!
 //! To add a format: one file, and one line in the list below.
 
-use crate::cpu::{Isa, Task};
+use crate::cpu::{Element, Isa, Task};
 use core::marker::PhantomData;
 
 /// Splits a block into fields of the given numbers of bytes, in their order; returns from the caller if it is too short.
@@ -65,9 +65,18 @@ pub trait Quantized: Copy + Send + Sync + 'static {
     const LARGEST: i8;
     /// Whether groups carry a minimum.
     const MINIMUM: bool;
+    /// How scales and minimums come out of a block: computed (`f32`), or the stored bits of a binary16 (`u16`), which are
+    /// cheaper to convert sixteen at a time.
+    type Scale: Element;
 
     /// Unpacks one block of `BYTES` bytes: `BLOCK` codes, `BLOCK / GROUP` scales and, if `MINIMUM`, as many minimums.
-    fn unpack<I: Isa>(isa: I, block: &[u8], codes: &mut [i8], scales: &mut [f32], minimums: &mut [f32]);
+    fn unpack<I: Isa>(
+        isa: I,
+        block: &[u8],
+        codes: &mut [i8],
+        scales: &mut [Self::Scale],
+        minimums: &mut [Self::Scale],
+    );
 }
 
 /// A format that stores floating-point values one by one.
@@ -199,12 +208,14 @@ impl<F: Quantized> Task for Blocks<'_, F> {
     type Out = ();
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
-        let (mut codes, mut scales, mut minimums) = ([0; SPAN], [0.0; SPAN / 16], [0.0; SPAN / 16]);
+        let mut codes = [0; SPAN];
+        let (mut scales, mut minimums) = ([F::Scale::default(); SPAN / 16], [F::Scale::default(); SPAN / 16]);
         for (block, out) in self.0.chunks_exact(F::BYTES).zip(self.1.chunks_exact_mut(F::BLOCK)) {
             F::unpack(isa, block, &mut codes[..F::BLOCK], &mut scales, &mut minimums);
             for (k, (y, code)) in out.iter_mut().zip(codes).enumerate() {
-                let scaled = scales[k / F::GROUP] * (i32::from(code) - F::OFFSET) as f32;
-                *y = if F::MINIMUM { scaled + minimums[k / F::GROUP] } else { scaled };
+                let (scale, minimum) = (scales[k / F::GROUP], minimums[k / F::GROUP]);
+                let scaled = Element::one(isa, scale) * (i32::from(code) - F::OFFSET) as f32;
+                *y = if F::MINIMUM { scaled + Element::one(isa, minimum) } else { scaled };
             }
         }
     }

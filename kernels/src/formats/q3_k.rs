@@ -38,6 +38,7 @@ impl Quantized for Q3K {
     const WIDE: bool = false;
     const LARGEST: i8 = 7;
     const MINIMUM: bool = false;
+    type Scale = f32;
 
     #[inline(always)]
     fn unpack<I: Isa>(isa: I, block: &[u8], codes: &mut [i8], scales: &mut [f32], _: &mut [f32]) {

@@ -39,6 +39,7 @@ impl Quantized for Q4K {
     const WIDE: bool = false;
     const LARGEST: i8 = 15;
     const MINIMUM: bool = true;
+    type Scale = f32;
 
     #[inline(always)]
     fn unpack<I: Isa>(isa: I, block: &[u8], codes: &mut [i8], scales: &mut [f32], minimums: &mut [f32]) {

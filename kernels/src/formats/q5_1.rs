@@ -25,15 +25,16 @@ impl Quantized for Q5_1 {
     const WIDE: bool = false;
     const LARGEST: i8 = 31;
     const MINIMUM: bool = true;
+    type Scale = u16;
 
     #[inline(always)]
-    fn unpack<I: Isa>(isa: I, block: &[u8], codes: &mut [i8], scales: &mut [f32], minimums: &mut [f32]) {
+    fn unpack<I: Isa>(isa: I, block: &[u8], codes: &mut [i8], scales: &mut [u16], minimums: &mut [u16]) {
         fields!(block => d: 2, m: 2, fifth: 4, quants: 16);
         let (Some(codes), [scale, ..], [minimum, ..]) = (codes.first_chunk_mut(), scales, minimums) else {
             return;
         };
-        *scale = isa.half(u16::from_le_bytes(*d));
-        *minimum = isa.half(u16::from_le_bytes(*m));
+        *scale = u16::from_le_bytes(*d);
+        *minimum = u16::from_le_bytes(*m);
         codes_of(isa, fifth, quants, codes);
     }
 }

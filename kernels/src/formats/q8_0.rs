@@ -23,12 +23,13 @@ impl Quantized for Q8_0 {
     const WIDE: bool = true;
     const LARGEST: i8 = 127;
     const MINIMUM: bool = false;
+    type Scale = u16;
 
     #[inline(always)]
-    fn unpack<I: Isa>(isa: I, block: &[u8], codes: &mut [i8], scales: &mut [f32], _: &mut [f32]) {
+    fn unpack<I: Isa>(_: I, block: &[u8], codes: &mut [i8], scales: &mut [u16], _: &mut [u16]) {
         fields!(block => d: 2, quants: 32);
         let (Some(codes), [scale, ..]) = (codes.first_chunk_mut::<32>(), scales) else { return };
-        *scale = isa.half(u16::from_le_bytes(*d));
+        *scale = u16::from_le_bytes(*d);
         *codes = map(*quants, |q| q as i8);
     }
 }

@@ -11,7 +11,7 @@
 //! stored as `f32`, as binary16, or as 8-bit codes with an `f32` scale per 32 elements of a position.
 
 use super::Kernel;
-use crate::cpu::{Isa, LANES};
+use crate::cpu::{Element, Isa, LANES};
 use crate::math;
 use crate::tile::Tile;
 
@@ -192,34 +192,6 @@ impl Kernel for Values<'_> {
     }
 }
 
-/// How an element is stored where one number is enough to read it.
-trait Element: Copy + Default {
-    fn load<I: Isa>(isa: I, x: &[Self; LANES]) -> I::F;
-}
-
-impl Element for f32 {
-    #[inline(always)]
-    fn load<I: Isa>(isa: I, x: &[f32; LANES]) -> I::F {
-        isa.load(x)
-    }
-}
-
-/// The bits of a binary16.
-impl Element for u16 {
-    #[inline(always)]
-    fn load<I: Isa>(isa: I, x: &[u16; LANES]) -> I::F {
-        isa.load_half(x)
-    }
-}
-
-/// A code.
-impl Element for i8 {
-    #[inline(always)]
-    fn load<I: Isa>(isa: I, x: &[i8; LANES]) -> I::F {
-        isa.load_codes(x)
-    }
-}
-
 /// Scores of `B` blocks of sixteen keys with `T` queries: Σ_e q[e] · k[e], element by element.
 #[inline(always)]
 pub(crate) fn scores<I: Isa, const T: usize, const B: usize>(
@@ -262,7 +234,7 @@ pub(crate) fn scores<I: Isa, const T: usize, const B: usize>(
 }
 
 #[inline(always)]
-fn elements<E: bytemuck::AnyBitPattern, const B: usize>(blocks: [&[f32]; B]) -> [&[[E; LANES]]; B] {
+fn elements<E: Element, const B: usize>(blocks: [&[f32]; B]) -> [&[[E; LANES]]; B] {
     let mut all = [&[][..]; B];
     for b in 0..B {
         all[b] = bytemuck::cast_slice::<f32, E>(blocks[b]).as_chunks().0;

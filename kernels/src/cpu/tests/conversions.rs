@@ -131,18 +131,16 @@ on_each_isa! {
     sixteen_rows_are_multiplied_exactly: |isa| {
         let mut random = Random(5);
         for round in 0..200 {
-            let wide: [Groups; LANES] =
-                from_fn(|_| from_fn(|_| from_fn(|_| if round == 0 { -128 } else { random.next() as i8 })));
-            let narrow = wide.map(|row| row.map(|group| group.map(|code| code & 127)));
+            let wide: [[i8; 32]; LANES] =
+                from_fn(|_| from_fn(|_| if round == 0 { -128 } else { random.next() as i8 }));
+            let narrow = wide.map(|row| row.map(|code| code & 127));
             let x = from_fn(|_| if round == 0 { -127 } else { random.between(-127, 127) as i8 });
-            for g in 0..8 {
-                let (bias, got) = (I::WIDE_BIAS, isa.dot_rows::<true>(&wide, g, &x));
-                check_rows(isa, got, &wide, g, &x, bias);
-                check_rows(isa, isa.dot_rows::<false>(&narrow, g, &x), &narrow, g, &x, 0);
-                let both = isa.add_int(got[0], got[1]);
-                let want: [f32; LANES] = from_fn(|r| (dot(&wide[r][g], &x, bias)) as f32);
-                assert_eq!(lanes(isa, isa.float(both)), want, "{}", I::NAME);
-            }
+            let (bias, got) = (I::WIDE_BIAS, isa.dot_rows::<true>(wide.each_ref(), &x));
+            check_rows(isa, got, &wide, &x, bias);
+            check_rows(isa, isa.dot_rows::<false>(narrow.each_ref(), &x), &narrow, &x, 0);
+            let both = isa.add_int(got[0], got[1]);
+            let want: [f32; LANES] = from_fn(|r| (dot(&wide[r], &x, bias)) as f32);
+            assert_eq!(lanes(isa, isa.float(both)), want, "{}", I::NAME);
         }
     }
 }
@@ -190,10 +188,10 @@ fn dot(codes: &[i8], x: &[i8], bias: i32) -> i32 {
 }
 
 #[inline(always)]
-fn check_rows<I: Isa>(isa: I, got: [I::N; 2], rows: &[Groups; LANES], g: usize, x: &[i8; 32], bias: i32) {
+fn check_rows<I: Isa>(isa: I, got: [I::N; 2], rows: &[[i8; 32]; LANES], x: &[i8; 32], bias: i32) {
     for (half, got) in got.into_iter().enumerate() {
         let part = 16 * half..16 * half + 16;
-        let want: [f32; LANES] = from_fn(|r| dot(&rows[r][g][part.clone()], &x[part.clone()], bias) as f32);
+        let want: [f32; LANES] = from_fn(|r| dot(&rows[r][part.clone()], &x[part.clone()], bias) as f32);
         assert_eq!(lanes(isa, isa.float(got)), want, "{} half {half}", I::NAME);
     }
 }

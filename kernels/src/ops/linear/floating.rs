@@ -11,7 +11,7 @@ use core::ops::Range;
 const STRETCH: usize = 256;
 
 /// The same for a single activation row, for which a panel is used once and should never leave the nearest cache.
-const SHORT: usize = 64;
+const SHORT: usize = 128;
 
 /// Sixteen rows before they are turned, and the panel.
 pub(super) const SCRATCH: usize = 2 * LANES * STRETCH;
@@ -38,7 +38,7 @@ impl<F: Float> Kind for Floating<F> {
         stretch: Range<usize>,
         scratch: &'s mut [f32],
     ) -> &'s [Lane] {
-        panel::<I, F, STRETCH>(isa, w, first, stretch, scratch)
+        panel::<I, F, STRETCH>(isa, &rows_of(w, first), stretch, scratch)
     }
 
     #[inline(always)]
@@ -47,23 +47,17 @@ impl<F: Float> Kind for Floating<F> {
     }
 
     #[inline(always)]
-    fn single<I: Isa>(
-        isa: I,
-        w: &Matrix<'_>,
-        first: usize,
-        x: &[f32],
-        scratch: &mut [f32],
-    ) -> Option<I::F> {
+    fn single<I: Isa>(isa: I, w: &Matrix<'_>, first: usize, x: &[f32], scratch: &mut [f32]) -> Option<I::F> {
+        let (rows, next) = (rows_of(w, first), rows_of(w, first + LANES));
         let mut y = [isa.splat(0.0)];
         for from in (0..w.width).step_by(SHORT) {
             let stretch = from..(from + SHORT).min(w.width);
             // Sixteen rows are read by turns, too little of each for a CPU to see what comes next.
-            let (ahead, at) = if stretch.end < w.width { (first, stretch.end) } else { (first + LANES, 0) };
-            for row in ahead..ahead + LANES {
-                let bytes = w.row(row).get(at * F::BYTES..).unwrap_or(&[]);
-                isa.fetch(&bytes[..bytes.len().min(SHORT * F::BYTES)]);
+            for (row, next) in rows.iter().zip(next) {
+                let ahead = row.get(stretch.end * F::BYTES..(stretch.end + SHORT) * F::BYTES);
+                isa.fetch(ahead.or_else(|| next.get(..SHORT * F::BYTES)).unwrap_or(&[]));
             }
-            let panel = panel::<I, F, SHORT>(isa, w, first, stretch.clone(), scratch);
+            let panel = panel::<I, F, SHORT>(isa, &rows, stretch.clone(), scratch);
             y = Self::multiply(isa, &panel, [x.get(stretch)?], y);
         }
         Some(y[0])
@@ -91,12 +85,21 @@ impl<F: Float> Kind for Floating<F> {
     }
 }
 
-/// Sixteen weight rows of at most `W` inputs, decoded and turned.
+/// The bytes of sixteen weight rows; none of those beyond the last.
+#[inline(always)]
+fn rows_of<'w>(w: &Matrix<'w>, first: usize) -> [&'w [u8]; LANES] {
+    let mut rows = [&[0; 0][..]; LANES];
+    for (lane, row) in rows.iter_mut().enumerate() {
+        *row = w.row(first + lane);
+    }
+    rows
+}
+
+/// A stretch of at most `W` inputs of sixteen weight rows, decoded and turned.
 #[inline(always)]
 fn panel<'s, I: Isa, F: Float, const W: usize>(
     isa: I,
-    w: &Matrix<'_>,
-    first: usize,
+    rows: &[&[u8]; LANES],
     stretch: Range<usize>,
     scratch: &'s mut [f32],
 ) -> &'s [Lane] {
@@ -105,8 +108,8 @@ fn panel<'s, I: Isa, F: Float, const W: usize>(
     let Some(panel) = rest.get_mut(..LANES * width) else { return &[] };
     let words = bytemuck::cast_slice_mut::<f32, u32>(flat).as_chunks_mut::<W>().0;
     let Some(flat) = words.first_chunk_mut::<LANES>() else { return &[] };
-    for (lane, flat) in flat.iter_mut().enumerate() {
-        match w.row(first + lane).get(stretch.start * F::BYTES..stretch.end * F::BYTES) {
+    for (flat, row) in flat.iter_mut().zip(rows) {
+        match row.get(stretch.start * F::BYTES..stretch.end * F::BYTES) {
             Some(bytes) => F::decode(isa, bytes, bytemuck::cast_slice_mut(&mut flat[..width])),
             None => flat.fill(0),
         }

@@ -1,7 +1,7 @@
 //! Quantized weights times the 8-bit codes of activations.
 
-use super::{Kind, Lane, turn};
-use crate::cpu::{Groups, Isa, LANES};
+use super::{Kind, turn};
+use crate::cpu::{Element, Isa, LANES};
 use crate::formats::{Quantized, SPAN};
 use crate::ops::quantize::{self, Group};
 use crate::weight::Matrix;
@@ -20,16 +20,25 @@ pub(crate) struct Integer<F>(PhantomData<F>);
 /// One load of the panel: four inputs (as codes) of sixteen weight rows.
 type Codes = [i8; 4 * LANES];
 
-/// A panel unpacked: per group of 32 inputs eight `Codes`; per group of the format one `Lane` of scales and minimums.
-pub(crate) struct Panel<'a> {
+/// Groups of a format in a span, at most.
+const MOST: usize = SPAN / 16;
+
+/// Codes of one weight row: a span of them in groups of 32.
+type Groups = [[i8; 32]; SPAN / 32];
+
+/// A scale or minimum of each weight row of a panel.
+type Scales<F> = [<F as Quantized>::Scale; LANES];
+
+/// A panel unpacked: per group of 32 inputs eight `Codes`; per group of the format its `Scales` and minimums.
+pub(crate) struct Panel<'a, F: Quantized> {
     codes: &'a [[Codes; 8]],
-    scales: &'a [Lane],
-    minimums: &'a [Lane],
+    scales: &'a [Scales<F>],
+    minimums: &'a [Scales<F>],
 }
 
 impl<F: Quantized> Kind for Integer<F> {
     const STRETCH: usize = STRETCH;
-    type Panel<'s> = Panel<'s>;
+    type Panel<'s> = Panel<'s, F>;
     type Row<'x> = &'x [Group];
 
     #[inline(always)]
@@ -44,39 +53,33 @@ impl<F: Quantized> Kind for Integer<F> {
         first: usize,
         stretch: Range<usize>,
         scratch: &'s mut [f32],
-    ) -> Panel<'s> {
+    ) -> Panel<'s, F> {
         let empty = Panel { codes: &[], scales: &[], minimums: &[] };
         let width = stretch.len();
-        let groups = width / F::GROUP;
         let Some((flat, rest)) = scratch.split_at_mut_checked(LANES * SPAN / 4) else { return empty };
         let Some((panel, rest)) = rest.split_at_mut_checked(LANES * width / 4) else { return empty };
-        let Some((scales, rest)) = rest.split_at_mut_checked(LANES * groups) else { return empty };
-        let Some(minimums) = rest.get_mut(..LANES * groups) else { return empty };
         let words = bytemuck::cast_slice_mut::<f32, u32>(panel).as_chunks_mut::<LANES>().0;
-        let (scales, minimums) = (scales.as_chunks_mut::<LANES>().0, minimums.as_chunks_mut::<LANES>().0);
-        let Some(flat) =
-            bytemuck::cast_slice_mut::<f32, u32>(flat).as_chunks_mut::<{ SPAN / 4 }>().0.first_chunk_mut()
-        else {
+        let (scales, minimums) = scales_of::<F>(rest, width);
+        let Some(flat) = bytemuck::cast_slice_mut::<f32, Groups>(flat).first_chunk_mut::<LANES>() else {
             return empty;
         };
         for (s, words) in words.chunks_mut(SPAN / 4).enumerate() {
-            let span = words.len() * 4;
-            let groups = s * SPAN / F::GROUP..(s * SPAN + span) / F::GROUP;
-            for (lane, flat) in flat.iter_mut().enumerate() {
-                let from = (stretch.start + s * SPAN) / F::BLOCK * F::BYTES;
-                let blocks = w.row(first + lane).get(from..).unwrap_or(&[]);
-                let flat = bytemuck::cast_slice_mut(&mut flat[..span / 4]);
-                unpack_row::<I, F>(
-                    isa,
-                    blocks,
-                    flat,
-                    lane,
-                    &mut scales[groups.clone()],
-                    &mut minimums[groups.clone()],
-                );
+            let from = stretch.start + s * SPAN;
+            let groups = s * SPAN / F::GROUP..(s * SPAN + words.len() * 4) / F::GROUP;
+            for (lane, codes) in flat.iter_mut().enumerate() {
+                let bytes = w.row(first + lane).get(from / F::BLOCK * F::BYTES..).unwrap_or(&[]);
+                let outs = codes.as_flattened_mut()[..words.len() * 4]
+                    .chunks_exact_mut(F::BLOCK)
+                    .zip(scales[groups.clone()].chunks_exact_mut(F::BLOCK / F::GROUP))
+                    .zip(minimums[groups.clone()].chunks_exact_mut(F::BLOCK / F::GROUP));
+                for (b, ((codes, scales), minimums)) in outs.enumerate() {
+                    let block = bytes.get(b * F::BYTES..(b + 1) * F::BYTES).unwrap_or(&[]);
+                    unpack_block::<I, F>(isa, block, codes, lane, scales, minimums);
+                }
             }
+            let flat: &mut [[u32; SPAN / 4]; LANES] = bytemuck::cast_mut(flat);
             if F::WIDE && I::WIDE_BIAS != 0 {
-                for word in flat.iter_mut().flat_map(|flat| &mut flat[..span / 4]) {
+                for word in flat.iter_mut().flat_map(|flat| &mut flat[..words.len()]) {
                     *word ^= 0x8080_8080; // each code plus 128
                 }
             }
@@ -105,35 +108,36 @@ impl<F: Quantized> Kind for Integer<F> {
         scratch: &mut [f32],
     ) -> Option<I::F> {
         let (flat, rest) = scratch.split_at_mut_checked(LANES * SPAN / 4)?;
-        let (scales, rest) = rest.split_at_mut_checked(LANES * SPAN / F::GROUP)?;
-        let minimums = rest.get_mut(..LANES * SPAN / F::GROUP)?;
-        let (scales, minimums) = (scales.as_chunks_mut::<LANES>().0, minimums.as_chunks_mut::<LANES>().0);
-        let rows: &mut [Groups; LANES] =
-            bytemuck::cast_slice_mut::<f32, [[i8; 32]; 8]>(flat).first_chunk_mut()?;
+        // Of known lengths, so that no bound is checked inside.
+        let (scales, minimums) = scales_of::<F>(rest, MOST * F::GROUP);
+        let scales: &mut [Scales<F>; MOST] = scales.first_chunk_mut()?;
+        let minimums: &mut [Scales<F>; MOST] = minimums.first_chunk_mut()?;
+        let codes: &mut [Groups; LANES] = bytemuck::cast_slice_mut(flat).first_chunk_mut()?;
+        let (mut rows, mut next) = ([&[0; 0][..]; LANES], [&[0; 0][..]; LANES]);
+        for lane in 0..LANES {
+            (rows[lane], next[lane]) = (w.row(first + lane), w.row(first + LANES + lane));
+        }
+        // As many inputs at a time as are unpacked anyway.
+        let step = F::BLOCK;
         let mut y = isa.splat(0.0);
-        for from in (0..w.width).step_by(SPAN) {
-            let span = SPAN.min(w.width - from);
-            for (lane, codes) in rows.iter_mut().enumerate() {
-                let blocks = w.row(first + lane).get(from / F::BLOCK * F::BYTES..).unwrap_or(&[]);
-                // Sixteen rows are read by turns, a span of each: too short a stretch for a CPU to see what comes next.
-                let ahead = if from + SPAN < w.width { blocks } else { w.row(first + LANES + lane) };
-                let skipped = if from + SPAN < w.width { Self::SPAN_BYTES } else { 0 };
-                isa.fetch(ahead.get(skipped..(skipped + Self::SPAN_BYTES).min(ahead.len())).unwrap_or(&[]));
-                let codes = &mut codes.as_flattened_mut()[..span];
-                unpack_row::<I, F>(isa, blocks, codes, lane, scales, minimums);
+        for (from, x) in (0..w.width).step_by(step).zip(x.chunks_exact(step / quantize::GROUP)) {
+            if from % SPAN == 0 {
+                Self::fetch(isa, &rows, &next, from);
             }
-            let groups = from / quantize::GROUP..(from + span) / quantize::GROUP;
-            for (g, x) in x.get(groups)?.iter().enumerate().take(SPAN / quantize::GROUP) {
-                let halves = dot_rows::<I, F>(isa, rows, g, bytemuck::cast_ref(quantize::codes(x)));
-                for part in 0..Self::PARTS {
-                    let i = if Self::PARTS == 1 { isa.add_int(halves[0], halves[1]) } else { halves[part] };
-                    let i = isa.add_int(i, Self::start(isa, x, part));
-                    let at = g * Self::PARTS + part;
-                    y = Self::scaled(isa, i, isa.load(scales.get(at)?), x, y);
-                    if F::MINIMUM {
-                        y = Self::raised(isa, isa.load(minimums.get(at)?), x, part, y);
-                    }
+            let block = from / step * F::BYTES..(from / step + 1) * F::BYTES;
+            for lane in 0..LANES {
+                let block = rows[lane].get(block.clone()).unwrap_or(&[]);
+                let codes = &mut codes[lane].as_flattened_mut()[..step];
+                unpack_block::<I, F>(isa, block, codes, lane, scales, minimums);
+            }
+            for (g, x) in x.iter().enumerate() {
+                let mut group = [&codes[0][0]; LANES];
+                for lane in 0..LANES {
+                    group[lane] = &codes[lane][g];
                 }
+                let parts = g * Self::PARTS..(g + 1) * Self::PARTS;
+                let (scales, minimums) = (scales.get(parts.clone())?, minimums.get(parts)?);
+                y = Self::group(isa, group, x, scales, minimums, y);
             }
         }
         Some(y)
@@ -142,7 +146,7 @@ impl<F: Quantized> Kind for Integer<F> {
     #[inline(always)]
     fn multiply<I: Isa, const T: usize>(
         isa: I,
-        panel: &Panel<'_>,
+        panel: &Panel<'_, F>,
         x: [&[Group]; T],
         mut y: [I::F; T],
     ) -> [I::F; T] {
@@ -167,13 +171,13 @@ impl<F: Quantized> Kind for Integer<F> {
                 }
                 let i = dot_panel::<I, F, T>(isa, i, &codes[g][chunks], inputs);
                 let at = g * Self::PARTS + part;
-                let scale = isa.load(&scales[at]);
+                let scale = Element::load(isa, &scales[at]);
                 for t in 0..T {
                     y[t] = Self::scaled(isa, i[t], scale, &rows[t][g], y[t]);
                     if F::MINIMUM
                         && let Some(minimum) = minimums.get(at)
                     {
-                        y[t] = Self::raised(isa, isa.load(minimum), &rows[t][g], part, y[t]);
+                        y[t] = Self::raised(isa, Element::load(isa, minimum), &rows[t][g], part, y[t]);
                     }
                 }
             }
@@ -189,6 +193,47 @@ impl<F: Quantized> Integer<F> {
 
     /// Bytes of a span of a row.
     const SPAN_BYTES: usize = SPAN / F::BLOCK * F::BYTES;
+
+    /// Asks for the span after the one at `from`, a cache line early, since spans begin anywhere in a line. Sixteen rows are
+    /// read by turns, a span of each: too little for a CPU to see what comes next.
+    #[inline(always)]
+    fn fetch<I: Isa>(isa: I, rows: &[&[u8]; LANES], next: &[&[u8]; LANES], from: usize) {
+        let at = from / F::BLOCK * F::BYTES + Self::SPAN_BYTES + 64;
+        for (row, next) in rows.iter().zip(next) {
+            if let Some(ahead) = row.get(at..at + Self::SPAN_BYTES) {
+                isa.fetch(ahead);
+            } else if let Some(ahead) = next.get(..Self::SPAN_BYTES) {
+                isa.fetch(ahead);
+            }
+        }
+    }
+
+    /// One group of activations times the same inputs of sixteen weight rows, added to `y`.
+    #[inline(always)]
+    fn group<I: Isa>(
+        isa: I,
+        codes: [&[i8; 32]; LANES],
+        x: &Group,
+        scales: &[Scales<F>],
+        minimums: &[Scales<F>],
+        mut y: I::F,
+    ) -> I::F {
+        let x_codes = bytemuck::cast_ref(quantize::codes(x));
+        let halves = if F::WIDE {
+            isa.dot_rows::<true>(codes, x_codes)
+        } else {
+            isa.dot_rows::<false>(codes, x_codes)
+        };
+        for (part, (scale, minimum)) in scales.iter().zip(minimums).enumerate() {
+            let i = if Self::PARTS == 1 { isa.add_int(halves[0], halves[1]) } else { halves[part] };
+            let i = isa.add_int(i, Self::start(isa, x, part));
+            y = Self::scaled(isa, i, Element::load(isa, scale), x, y);
+            if F::MINIMUM {
+                y = Self::raised(isa, Element::load(isa, minimum), x, part, y);
+            }
+        }
+        y
+    }
 
     /// `by · Σ x` of a part.
     #[inline(always)]
@@ -234,41 +279,41 @@ fn dot_panel<I: Isa, F: Quantized, const T: usize>(
     }
 }
 
+/// Room for the scales and the minimums of `width` inputs.
 #[inline(always)]
-fn dot_rows<I: Isa, F: Quantized>(isa: I, rows: &[Groups; LANES], group: usize, x: &[i8; 32]) -> [I::N; 2] {
-    if F::WIDE { isa.dot_rows::<true>(rows, group, x) } else { isa.dot_rows::<false>(rows, group, x) }
+fn scales_of<F: Quantized>(scratch: &mut [f32], width: usize) -> (&mut [Scales<F>], &mut [Scales<F>]) {
+    let all = bytemuck::cast_slice_mut::<f32, F::Scale>(scratch).as_chunks_mut::<LANES>().0;
+    let groups = width / F::GROUP;
+    let (scales, rest) = all.split_at_mut_checked(groups).unwrap_or_default();
+    (scales, rest.get_mut(..groups).unwrap_or_default())
 }
 
-/// Unpacks part of one weight row: codes to their place in row order, scale and minimum of each group to its lane.
+/// Unpacks a block of one weight row: its codes, scale and minimum of each group to the row's lane. A block beyond the
+/// row counts as zero.
 #[inline(always)]
-fn unpack_row<I: Isa, F: Quantized>(
+fn unpack_block<I: Isa, F: Quantized>(
     isa: I,
-    blocks: &[u8],
+    block: &[u8],
     codes: &mut [i8],
     lane: usize,
-    scales: &mut [Lane],
-    minimums: &mut [Lane],
+    scales: &mut [Scales<F>],
+    minimums: &mut [Scales<F>],
 ) {
-    let (mut s, mut m) = ([0.0; SPAN / 16], [0.0; SPAN / 16]);
-    let groups = F::BLOCK / F::GROUP;
-    if blocks.is_empty() {
+    let zero = [F::Scale::default(); MOST];
+    let (mut s, mut m) = (zero, zero);
+    if block.len() == F::BYTES {
+        F::unpack(isa, block, codes, &mut s, &mut m);
+    } else {
         codes.fill(0);
     }
-    let mut blocks = blocks.chunks_exact(F::BYTES);
-    let outs = codes
-        .chunks_exact_mut(F::BLOCK)
-        .zip(scales.chunks_exact_mut(groups))
-        .zip(minimums.chunks_exact_mut(groups));
-    for ((codes, scales), minimums) in outs {
-        match blocks.next() {
-            Some(block) => F::unpack(isa, block, codes, &mut s, &mut m),
-            None => (s, m) = ([0.0; SPAN / 16], [0.0; SPAN / 16]),
+    for g in 0..F::BLOCK / F::GROUP {
+        if let Some(scales) = scales.get_mut(g) {
+            scales[lane] = s[g];
         }
-        for g in 0..groups {
-            scales[g][lane] = s[g];
-            if F::MINIMUM {
-                minimums[g][lane] = m[g];
-            }
+        if F::MINIMUM
+            && let Some(minimums) = minimums.get_mut(g)
+        {
+            minimums[lane] = m[g];
         }
     }
 }
