@@ -8,7 +8,7 @@
 //! Kernels are `#[inline(always)]` and reach the machine through [`Isa::enter`], which is the one function compiled
 //! with the instruction set's features: everything below it is inlined there.
 //!
-//! To add an instruction set: one file, and one line in [`ISAS`].
+//! To add an instruction set: one file, one line in [`ISAS`], and its name in [`run`].
 
 use crate::ops::Kernels;
 
@@ -206,7 +206,7 @@ pub fn run<T: Task>(name: Option<&str>, task: T) -> Result<T::Out, UnknownIsa> {
         I::NAME
     }
     #[cfg(target_arch = "x86_64")]
-    try_on!(avx512::Avx512::new(), avx2::Avx2::new());
+    try_on!(avx512::Avx512::new(), avx::Avx::<avx::Vnni>::new(), avx::Avx::<avx::Pairs>::new());
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
     try_on!(neon::Neon::<neon::Dotprod>::new(), neon::Neon::<neon::Widening>::new());
     Ok(Scalar.enter(task))
