@@ -60,6 +60,12 @@ pub struct Answered {
 #[derive(Debug)]
 pub struct Answer<'s, 'm> {
     session: &'s mut Session<'m>,
+    draft: Draft,
+}
+
+/// An answer that does not hold on to its session, for a caller who keeps the two side by side. See [`Answer`].
+#[derive(Debug)]
+pub struct Draft {
     sampler: Sampler,
     stream: TextStream,
     /// Room for all tokens there may be.
@@ -80,6 +86,15 @@ impl<'m> Session<'m> {
     /// # Errors
     /// An option that makes no sense, or memory that cannot be had.
     pub fn answer<'s>(&'s mut self, options: &AnswerOptions) -> Result<Answer<'s, 'm>, Error> {
+        let draft = self.draft(options)?;
+        Ok(Answer { session: self, draft })
+    }
+
+    /// Begins the answer to what was read, as a value of its own: every step is given this session again.
+    ///
+    /// # Errors
+    /// As [`answer`](Session::answer).
+    pub fn draft(&self, options: &AnswerOptions) -> Result<Draft, Error> {
         let sampler = Sampler::new(options.sampling.clone()).map_err(Error::Sampling)?;
         let tokenizer = self.model().tokenizer();
         let stream = TextStream::new(&options.stops, tokenizer.adds_space())
@@ -89,8 +104,7 @@ impl<'m> Session<'m> {
         let longest_stop = options.stops.iter().map(String::len).max().unwrap_or(0);
         // A piece of bytes that are no characters becomes three times as long.
         let chunk = 3 * tokenizer.longest_piece() + longest_stop + 256;
-        let mut answer = Answer {
-            session: self,
+        let mut draft = Draft {
             sampler,
             stream,
             ids: Vec::new(),
@@ -102,10 +116,10 @@ impl<'m> Session<'m> {
             ended: false,
         };
         let bytes = most.saturating_mul(4 + 8 * each);
-        let room = answer.ids.try_reserve_exact(most).and(answer.chunk.try_reserve_exact(chunk));
-        room.and(answer.best.try_reserve_exact(most.saturating_mul(each)))
+        let room = draft.ids.try_reserve_exact(most).and(draft.chunk.try_reserve_exact(chunk));
+        room.and(draft.best.try_reserve_exact(most.saturating_mul(each)))
             .map_err(|_| Error::OutOfMemory { bytes })?;
-        Ok(answer)
+        Ok(draft)
     }
 }
 
@@ -118,6 +132,21 @@ impl Answer<'_, '_> {
     /// after a stop was taken back.
     #[allow(clippy::should_implement_trait, reason = "lends its buffer, as no iterator can")]
     pub fn next(&mut self) -> Result<Option<&str>, Error> {
+        self.draft.next(self.session)
+    }
+
+    /// What it came to.
+    pub fn finish(self) -> Answered {
+        self.draft.finish()
+    }
+}
+
+impl Draft {
+    /// As [`Answer::next`], with the session it was begun on.
+    ///
+    /// # Errors
+    /// As [`Answer::next`].
+    pub fn next(&mut self, session: &mut Session<'_>) -> Result<Option<&str>, Error> {
         self.chunk.clear();
         if self.ended {
             return Ok(None);
@@ -127,10 +156,10 @@ impl Answer<'_, '_> {
         }
         let from = self.best.len();
         self.best.resize(from + self.each, (0, 0.0));
-        let chosen = self.session.choose(&mut self.sampler, &mut self.best[from..]);
+        let chosen = session.choose(&mut self.sampler, &mut self.best[from..]);
         let id = chosen.inspect_err(|_| self.best.truncate(from))?;
         self.ids.push(id);
-        let tokenizer = self.session.model().tokenizer();
+        let tokenizer = session.model().tokenizer();
         if tokenizer.is_end(id) {
             return Ok(self.end(Reason::End));
         }
@@ -141,10 +170,10 @@ impl Answer<'_, '_> {
             self.ended = true;
             return Ok(Some(&self.chunk));
         }
-        if !self.session.has_room() {
+        if !session.has_room() {
             return Ok(self.end(Reason::Context));
         }
-        self.session.accept(id);
+        session.accept(id);
         Ok(Some(&self.chunk))
     }
 
@@ -154,6 +183,16 @@ impl Answer<'_, '_> {
         let chunk = &mut self.chunk;
         self.stream.finish(&mut |text| chunk.push_str(text));
         Some(&self.chunk)
+    }
+
+    /// The tokens so far.
+    pub fn tokens(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Why it ended.
+    pub fn reason(&self) -> Reason {
+        self.reason
     }
 
     /// What it came to.

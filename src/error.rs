@@ -76,6 +76,8 @@ pub enum Error {
         /// Bytes planned.
         planned: usize,
     },
+    /// An image is to be encoded again, and its pixels are not there any more.
+    PixelsGone,
     /// The prompt is empty: there is nothing to answer.
     EmptyPrompt,
     /// The prompt does not fit the context.
@@ -177,6 +179,9 @@ impl fmt::Display for Error {
                     f,
                     "the image takes {needed} bytes on its way to the model, {planned} were planned for"
                 )
+            }
+            Error::PixelsGone => {
+                f.write_str("an image of the conversation is no longer in memory and must be shown again")
             }
             Error::EmptyPrompt => f.write_str("the prompt is empty"),
             Error::Context { needed, context } => {

@@ -82,6 +82,6 @@ pub use interrupt::Stopper;
 pub use model::{Bytes, Model, TowerFiles};
 pub use options::{ImageSizes, Options, Preprocess, Stored};
 pub use plan::Plan;
-pub use prompt::{ImageReport, Photo, Segment};
+pub use prompt::{ImageReport, Photo, Seen, Segment};
 pub use session::{Progress, Reading, Session};
 pub use timings::{Stage, Timings};

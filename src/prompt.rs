@@ -47,6 +47,27 @@ fn fingerprint(frame: &Frame<'_>) -> u64 {
     strands.into_iter().fold(start, step)
 }
 
+/// An image that has been read, without its pixels: what to show in its place from then on, because a camera's buffer
+/// is not there for ever.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Seen {
+    width: u32,
+    height: u32,
+    fingerprint: u64,
+}
+
+impl Seen {
+    /// Of a frame, or of an RGB image as one ([`Frame::rgb`]).
+    pub fn of(frame: &Frame<'_>) -> Seen {
+        Seen { width: frame.width(), height: frame.height(), fingerprint: fingerprint(frame) }
+    }
+}
+
+/// A frame with its pixels.
+fn shown(frame: Frame<'_>) -> (Seen, Option<Frame<'_>>) {
+    (Seen::of(&frame), Some(frame))
+}
+
 /// A part of a prompt.
 #[derive(Clone, Copy, Debug)]
 pub enum Segment<'a> {
@@ -59,6 +80,9 @@ pub enum Segment<'a> {
     /// A camera's frame, likewise: borrowed where it is, so it costs no memory but what the plan bills for resizing
     /// (a caller that shows nothing else sets [`Options::image_bytes`](crate::Options::image_bytes) to 0).
     Frame(Frame<'a>),
+    /// An image that stood at this place of the conversation when it was read the last time: its rows are still known.
+    /// If they are not, reading ends with [`Error::PixelsGone`].
+    Seen(Seen),
 }
 
 /// What stands at one position of the context.
@@ -71,7 +95,8 @@ pub(crate) enum Entry {
 
 /// An image of a prompt and its way to the model.
 pub(crate) struct Shown<'a> {
-    pub(crate) frame: Frame<'a>,
+    /// Its pixels, if they are still there.
+    pub(crate) frame: Option<Frame<'a>>,
     pub(crate) way: Preprocessor,
     pub(crate) fingerprint: u64,
 }
@@ -105,8 +130,9 @@ impl<'a> Prompt<'a> {
             match segment {
                 Segment::Control(words) => text.push((words.to_string(), Special::Parse)),
                 Segment::Text(words) => text.push((words.to_string(), Special::Plain)),
-                Segment::Image(photo) => prompt.show(model, plan, photo.frame(), &mut text)?,
-                Segment::Frame(frame) => prompt.show(model, plan, Ok(*frame), &mut text)?,
+                Segment::Image(photo) => prompt.show(model, plan, photo.frame().map(shown), &mut text)?,
+                Segment::Frame(frame) => prompt.show(model, plan, Ok(shown(*frame)), &mut text)?,
+                Segment::Seen(seen) => prompt.show(model, plan, Ok((*seen, None)), &mut text)?,
             }
         }
         prompt.write(model, &mut text)?;
@@ -136,15 +162,14 @@ impl<'a> Prompt<'a> {
         &mut self,
         model: &Model<'_>,
         plan: &Plan,
-        frame: Result<Frame<'a>, Error>,
+        image: Result<(Seen, Option<Frame<'a>>), Error>,
         text: &mut Vec<(String, Special)>,
     ) -> Result<(), Error> {
         let (Some(encoder), Some(vision)) = (model.encoder(), &plan.vision) else {
             return Err(Error::NoVision);
         };
-        let frame = frame?;
-        let way = Preprocessor::new(&vision.recipe, frame.width(), frame.height(), vision.tokens)?;
-        let fingerprint = fingerprint(&frame);
+        let (Seen { width, height, fingerprint }, frame) = image?;
+        let way = Preprocessor::new(&vision.recipe, width, height, vision.tokens)?;
         let each = way.plan().tokens_per_view;
         for piece in encoder.frame(way.plan()) {
             match piece {

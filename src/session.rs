@@ -305,6 +305,7 @@ impl<'m> Session<'m> {
     }
 
     fn resize(&mut self, shown: &Shown<'_>) -> Result<(), Error> {
+        let frame = shown.frame.as_ref().ok_or(Error::PixelsGone)?;
         let at = &self.plan.places;
         let memory = shown.way.memory(self.plan.threads)?;
         let rows = shown.way.plan().tokens() as usize * self.model.decoder().width();
@@ -321,7 +322,7 @@ impl<'m> Session<'m> {
         let block = self.block.get_mut(self.skip..).unwrap_or_default();
         let [sheets, scratch] = disjoint(block, [at.sheets.clone(), at.resize.clone()])?;
         let machine = Machine { kernels: self.plan.kernels, pool: &self.pool };
-        let result = shown.way.make_sheets(machine, &shown.frame, sheets, scratch, &self.stopper);
+        let result = shown.way.make_sheets(machine, frame, sheets, scratch, &self.stopper);
         result.map_err(|error| unseen(&self.stopper, error))
     }
 

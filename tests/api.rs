@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use ocelli::answer::{AnswerOptions, Answered, Reason};
-use ocelli::image::{DecodeOptions, Image, decode};
+use ocelli::image::{DecodeOptions, Frame, Image, decode};
 use ocelli::{
-    Error, ImageSizes, Load, Mmproj, Model, Options, Photo, Progress, Reading, Segment, Session, Stopper,
+    Error, ImageSizes, Load, Mmproj, Model, Options, Photo, Progress, Reading, Seen, Segment, Session,
+    Stopper,
 };
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -300,6 +301,41 @@ fn what_was_read_before_is_not_read_again_and_changes_nothing() {
     assert!(session.is_empty());
     assert_eq!(read(&mut session, &swapped).reused, 0);
     assert_eq!(answer(&mut session, 12), undisturbed(&model, &swapped));
+}
+
+#[test]
+fn an_image_that_was_read_needs_no_pixels() {
+    let model = smolvlm();
+    let image = picture("photo.png");
+    let later = [Segment::Text(" It reads 42."), Segment::Control("\nUser: And now?")];
+    let whole = [&[photo(&image), QUESTION][..], &later].concat();
+    let expected = undisturbed(&model, &whole);
+    let mut session = model.session(&options()).unwrap();
+    read(&mut session, &[photo(&image), QUESTION]);
+    let frame = Frame::rgb(&image.data, image.width, image.height).unwrap();
+    let seen = Segment::Seen(Seen::of(&frame));
+    let reading = read(&mut session, &[&[seen, QUESTION][..], &later].concat());
+    assert_eq!(reading.image_tokens, 20);
+    assert_eq!(answer(&mut session, 12), expected);
+    // At another place it would have to be computed again; then nothing is lost but the wish.
+    let moved = [QUESTION, Segment::Control("\n"), seen, QUESTION, seen];
+    read(&mut session, &[photo(&picture("tall.png")), QUESTION]);
+    assert!(matches!(session.read(&moved, &mut |_| ()), Err(Error::PixelsGone)));
+    read(&mut session, &whole);
+    assert_eq!(answer(&mut session, 12), expected);
+}
+
+#[test]
+fn a_draft_says_what_an_answer_says() {
+    let model = smolvlm();
+    let image = picture("photo.png");
+    let expected = undisturbed(&model, &[photo(&image), QUESTION]);
+    let mut session = model.session(&options()).unwrap();
+    read(&mut session, &[photo(&image), QUESTION]);
+    let mut draft = session.draft(&wishes(12)).unwrap();
+    while draft.next(&mut session).unwrap().is_some() {}
+    assert_eq!((draft.tokens(), draft.reason()), (expected.ids.len(), expected.reason));
+    assert_eq!(draft.finish(), expected);
 }
 
 #[test]
