@@ -1,0 +1,158 @@
+//! A heap within one block: first fit over a list of holes in the order of their addresses, merged when they meet.
+//!
+//! ```text
+//! hole    next hole, its size
+//! taken   nothing: who takes a piece remembers its size
+//! ```
+//! All sizes are multiples of [`GRAIN`]. The same calls give the same places, in any block that is large enough: so the
+//! end of the furthest piece ever taken ([`Heap::peak`]) is exactly the size of a block that would do.
+#![allow(unsafe_code, reason = "holes are written into the memory they stand for")]
+
+use core::cell::UnsafeCell;
+use core::hint::spin_loop;
+use core::ptr::{NonNull, null_mut};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
+
+/// Sizes and places are multiples of this: a hole fits, and so does anything of ordinary alignment.
+pub const GRAIN: usize = 16;
+
+/// A hole's first bytes.
+struct Hole {
+    next: *mut Hole,
+    bytes: usize,
+}
+
+/// See the module.
+pub struct Heap {
+    lock: AtomicBool,
+    state: UnsafeCell<State>,
+    /// Bytes that were asked for and not there, so that they came from elsewhere.
+    beyond: AtomicU64,
+}
+
+struct State {
+    start: *mut u8,
+    first: *mut Hole,
+    /// Bytes in use.
+    live: usize,
+    peak: usize,
+}
+
+// SAFETY: the lock is held while `state`, and the memory it points to, is touched.
+unsafe impl Send for Heap {}
+// SAFETY: as above.
+unsafe impl Sync for Heap {}
+
+impl Heap {
+    /// A heap in this memory. What is too much for whole grains is left out.
+    ///
+    /// # Safety
+    /// `start` is a multiple of [`GRAIN`]; the bytes may be written, and nobody else uses them while the heap or a piece
+    /// of it is in use.
+    pub unsafe fn new(start: *mut u8, bytes: usize) -> Heap {
+        let bytes = bytes - bytes % GRAIN;
+        let mut first = null_mut();
+        if bytes > 0 {
+            first = start.cast::<Hole>();
+            // SAFETY: `start` is aligned for a hole, whose size is at most a grain's, and there is a grain.
+            unsafe { first.write(Hole { next: null_mut(), bytes }) };
+        }
+        let state = State { start, first, live: 0, peak: 0 };
+        Heap { lock: AtomicBool::new(false), state: UnsafeCell::new(state), beyond: AtomicU64::new(0) }
+    }
+
+    /// Takes so many bytes, a multiple of a grain and not 0; nothing where no hole is large enough.
+    pub fn take(&self, bytes: usize) -> Option<NonNull<u8>> {
+        self.locked(|state| {
+            let mut link: *mut *mut Hole = &raw mut state.first;
+            // SAFETY: `link` is the state's own or a hole's, and what hangs on it are holes: written by `new` and `give`
+            // into memory that is theirs, one grain or more.
+            unsafe {
+                while let Some(hole) = NonNull::new(*link) {
+                    let hole = hole.as_ptr();
+                    if (*hole).bytes < bytes {
+                        link = &raw mut (*hole).next;
+                        continue;
+                    }
+                    let (next, rest) = ((*hole).next, (*hole).bytes - bytes);
+                    *link = if rest == 0 {
+                        next
+                    } else {
+                        let left = hole.byte_add(bytes);
+                        left.write(Hole { next, bytes: rest });
+                        left
+                    };
+                    state.live += bytes;
+                    state.peak = state.peak.max(hole as usize + bytes - state.start as usize);
+                    return NonNull::new(hole.cast());
+                }
+            }
+            self.miss(bytes);
+            None
+        })
+    }
+
+    /// Counts bytes that this heap could not give.
+    pub fn miss(&self, bytes: usize) {
+        self.beyond.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// Gives a piece back.
+    ///
+    /// # Safety
+    /// It was taken from this heap, with this size, and is not in use any more.
+    pub unsafe fn give(&self, piece: NonNull<u8>, bytes: usize) {
+        self.locked(|state| {
+            state.live -= bytes;
+            let new = piece.cast::<Hole>().as_ptr();
+            let mut before: *mut Hole = null_mut();
+            let mut after = state.first;
+            // SAFETY: the list's holes are alive (see `take`); the piece is the heap's again and holds a grain.
+            unsafe {
+                while !after.is_null() && (after as usize) < new as usize {
+                    before = after;
+                    after = (*after).next;
+                }
+                let meets = |hole: *mut Hole, next: *mut Hole| hole as usize + (*hole).bytes == next as usize;
+                new.write(Hole { next: after, bytes });
+                if !after.is_null() && meets(new, after) {
+                    (*new).bytes += (*after).bytes;
+                    (*new).next = (*after).next;
+                }
+                if before.is_null() {
+                    state.first = new;
+                } else if meets(before, new) {
+                    (*before).bytes += (*new).bytes;
+                    (*before).next = (*new).next;
+                } else {
+                    (*before).next = new;
+                }
+            }
+        });
+    }
+
+    /// Bytes in use.
+    pub fn live(&self) -> usize {
+        self.locked(|state| state.live)
+    }
+
+    /// The end of the furthest piece that was ever taken.
+    pub fn peak(&self) -> usize {
+        self.locked(|state| state.peak)
+    }
+
+    /// Bytes that were asked for and not there.
+    pub fn beyond(&self) -> u64 {
+        self.beyond.load(Relaxed)
+    }
+
+    fn locked<R>(&self, work: impl FnOnce(&mut State) -> R) -> R {
+        while self.lock.compare_exchange_weak(false, true, Acquire, Relaxed).is_err() {
+            spin_loop();
+        }
+        // SAFETY: the lock is held, so this is the only reference. `work` does not panic: it is the code above.
+        let result = work(unsafe { &mut *self.state.get() });
+        self.lock.store(false, Release);
+        result
+    }
+}

@@ -1,0 +1,186 @@
+//! The library's allocator: within a call with a handle, memory comes from the handle's block; otherwise from malloc.
+//!
+//! ```text
+//! piece   ... | owner: the heap, or null for malloc | (unused) | what was asked for
+//!             `------------- FRONT bytes -----------'
+//! ```
+//! The owner is written in front of every piece, so a piece may be given back by any thread and during any call: a worker
+//! thread ends, a decoded image is dropped. What does not fit the block is taken from malloc and counted
+//! ([`Heap::beyond`]), because Rust code in the middle of its work can only end the process when it gets nothing.
+#![allow(unsafe_code, reason = "an allocator")]
+
+use crate::heap::{GRAIN, Heap};
+use core::alloc::{GlobalAlloc, Layout};
+use core::cell::Cell;
+use core::ptr::{NonNull, null};
+use std::alloc::System;
+
+/// Bytes in front of a piece. At its end, next to the piece, stands the owner.
+const FRONT: usize = GRAIN;
+
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
+
+struct Allocator;
+
+thread_local! {
+    /// Whose call this thread is in.
+    static CURRENT: Cell<*const Heap> = const { Cell::new(null()) };
+}
+
+/// Lets `work` allocate from a heap.
+///
+/// What is allocated may outlive the call, but not the heap.
+pub fn within<R>(heap: &Heap, work: impl FnOnce() -> R) -> R {
+    scoped(heap, work)
+}
+
+/// Lets `work` allocate from malloc, whosever call it is.
+pub fn outside<R>(work: impl FnOnce() -> R) -> R {
+    scoped(null(), work)
+}
+
+fn scoped<R>(heap: *const Heap, work: impl FnOnce() -> R) -> R {
+    /// Puts the heap of before back, also when `work` panics.
+    struct Before(*const Heap);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            CURRENT.set(self.0);
+        }
+    }
+    let _before = Before(CURRENT.replace(heap));
+    work()
+}
+
+/// Where a piece lies in what was taken for it.
+struct Place {
+    /// Bytes before it.
+    front: usize,
+    /// All bytes, a multiple of a grain.
+    bytes: usize,
+}
+
+impl Place {
+    fn of(layout: Layout) -> Option<Place> {
+        let front = FRONT.max(layout.align());
+        let bytes = layout.size().checked_add(front)?.checked_next_multiple_of(GRAIN)?;
+        Some(Place { front, bytes })
+    }
+
+    /// As malloc is asked for it.
+    fn layout(&self, align: usize) -> Option<Layout> {
+        Layout::from_size_align(self.bytes, align.max(GRAIN)).ok()
+    }
+}
+
+impl Allocator {
+    /// From the heap, where there is one and it has room. More than ordinary alignment is malloc's: the engine, which
+    /// aligns its block by hand, does not ask for it.
+    fn from_heap(layout: Layout, place: &Place) -> Option<NonNull<u8>> {
+        // The variable is gone when a thread ends.
+        let heap = CURRENT.try_with(Cell::get).ok().filter(|heap| !heap.is_null())?;
+        // SAFETY: `within` borrows the heap for as long as it stands in the variable.
+        let heap = unsafe { &*heap };
+        if layout.align() > GRAIN {
+            heap.miss(place.bytes);
+            return None;
+        }
+        let start = heap.take(place.bytes)?;
+        // SAFETY: the piece has at least FRONT bytes.
+        unsafe { start.cast::<*const Heap>().write(heap) };
+        Some(start)
+    }
+
+    /// Writes the owner in front of a piece, and gives the piece.
+    ///
+    /// # Safety
+    /// `start` has `front` bytes and more, at least [`FRONT`] of them.
+    unsafe fn mark(start: *mut u8, front: usize, owner: *const Heap) -> *mut u8 {
+        if start.is_null() {
+            return start;
+        }
+        // SAFETY: as promised; `front` is a multiple of FRONT.
+        unsafe {
+            let piece = start.add(front);
+            piece.sub(FRONT).cast::<*const Heap>().write(owner);
+            piece
+        }
+    }
+
+    /// # Safety
+    /// As [`GlobalAlloc::alloc`].
+    unsafe fn take(layout: Layout, malloc: unsafe fn(&System, Layout) -> *mut u8) -> (*mut u8, bool) {
+        let Some(place) = Place::of(layout) else { return (core::ptr::null_mut(), false) };
+        if let Some(start) = Self::from_heap(layout, &place) {
+            // SAFETY: `from_heap` gives a piece of `place.bytes`, whose owner it has written, with FRONT in front.
+            return (unsafe { start.as_ptr().add(FRONT) }, true);
+        }
+        let Some(whole) = place.layout(layout.align()) else { return (core::ptr::null_mut(), false) };
+        // SAFETY: the layout is not empty, and the piece has `front` bytes in front.
+        (unsafe { Self::mark(malloc(&System, whole), place.front, null()) }, false)
+    }
+}
+
+// SAFETY: pieces come from a heap or from malloc, which both give memory that nobody else has, aligned as the layout
+// says: the first is aligned to a grain, as FRONT is, and alignments above that take the second way, where `front` is the
+// alignment. `dealloc` and `realloc` find in front of a piece where it came from. Nothing here unwinds.
+unsafe impl GlobalAlloc for Allocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise.
+        unsafe { Self::take(layout, System::alloc) }.0
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise.
+        let (piece, dirty) = unsafe { Self::take(layout, System::alloc_zeroed) };
+        if dirty {
+            // SAFETY: the piece has the layout's size.
+            unsafe { piece.write_bytes(0, layout.size()) };
+        }
+        piece
+    }
+
+    unsafe fn dealloc(&self, piece: *mut u8, layout: Layout) {
+        let Some(place) = Place::of(layout) else { return };
+        // SAFETY: the piece came from `take`, with the same layout: its owner stands in front of it, and it begins
+        // `front` bytes after what was taken (FRONT for a heap's, whose alignment is ordinary, so that they are equal).
+        unsafe {
+            let owner = piece.sub(FRONT).cast::<*const Heap>().read();
+            let start = piece.sub(place.front);
+            match (owner.as_ref(), NonNull::new(start)) {
+                (Some(heap), Some(start)) => heap.give(start, place.bytes),
+                _ => {
+                    if let Some(whole) = place.layout(layout.align()) {
+                        System.dealloc(start, whole);
+                    }
+                }
+            }
+        }
+    }
+
+    unsafe fn realloc(&self, piece: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let Ok(wanted) = Layout::from_size_align(size, layout.align()) else { return core::ptr::null_mut() };
+        let (Some(old), Some(new)) = (Place::of(layout), Place::of(wanted)) else {
+            return core::ptr::null_mut();
+        };
+        // SAFETY: as in `dealloc`; what malloc moves includes the owner in front of the piece.
+        unsafe {
+            let owner = piece.sub(FRONT).cast::<*const Heap>().read();
+            if owner.is_null()
+                && let Some(whole) = old.layout(layout.align())
+            {
+                let start = System.realloc(piece.sub(old.front), whole, new.bytes);
+                return if start.is_null() { start } else { start.add(new.front) };
+            }
+            if old.bytes == new.bytes {
+                return piece;
+            }
+            let moved = self.alloc(wanted);
+            if !moved.is_null() {
+                moved.copy_from_nonoverlapping(piece, layout.size().min(size));
+                self.dealloc(piece, layout);
+            }
+            moved
+        }
+    }
+}
