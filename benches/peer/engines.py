@@ -38,8 +38,12 @@ def run(command, env=None, until=None):
         start = time.monotonic()
         env = {**os.environ, **(env or {})}
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=env)
-        stopped = until is not None and _wait_for(process, err, until)
-        _, status, used = os.wait4(process.pid, 0)
+        try:
+            stopped = until is not None and _wait_for(process, err, until)
+            _, status, used = os.wait4(process.pid, 0)
+        except BaseException:
+            process.kill()  # a race that is stopped leaves nothing running
+            raise
         wall = time.monotonic() - start
         process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0), err.seek(0)
