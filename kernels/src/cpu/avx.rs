@@ -176,6 +176,19 @@ pub(super) fn transpose_bytes(from: [&[u8; LANES]; LANES], to: &mut [[u8; LANES]
     }
 }
 
+/// [`Isa::zip_bytes`] for both.
+#[inline]
+#[target_feature(enable = "sse2")]
+pub(super) fn zip_bytes(a: &[u8; LANES], b: &[u8; LANES], to: &mut [u8; 2 * LANES]) {
+    // SAFETY: unaligned loads and stores of sixteen bytes inside arrays of so many, or twice.
+    unsafe {
+        let (a, b) = (_mm_loadu_si128(a.as_ptr().cast()), _mm_loadu_si128(b.as_ptr().cast()));
+        let p = to.as_mut_ptr().cast::<__m128i>();
+        _mm_storeu_si128(p, _mm_unpacklo_epi8(a, b));
+        _mm_storeu_si128(p.add(1), _mm_unpackhi_epi8(a, b));
+    }
+}
+
 /// Eight registers of eight sums: lane r of one result is the total of the low half of register r, of the other that
 /// of the high half.
 #[inline]
@@ -466,6 +479,36 @@ impl<D: Dot> Isa for Avx<D> {
                 _mm256_add_epi32(sum[0], _mm256_mullo_epi32(low, by)),
                 _mm256_add_epi32(sum[1], _mm256_mullo_epi32(high, by)),
             ]
+        }
+    }
+    #[inline(always)]
+    fn weigh_pairs(self, sums: [Self::N; 2], pairs: &[u8; 2 * LANES], by: &[[u8; 4]; 2]) -> [Self::N; 2] {
+        // SAFETY: see above.
+        unsafe {
+            let p = pairs.as_ptr().cast::<__m128i>();
+            let high = _mm256_set1_epi32(i32::from_ne_bytes(by[0]));
+            let low = _mm256_set1_epi32(i32::from_ne_bytes(by[1]));
+            let mut out = sums;
+            // One half after the other: twelve sums of three channels leave four registers.
+            for half in [0, 1] {
+                let words = _mm256_cvtepu8_epi16(_mm_loadu_si128(p.add(half)));
+                out[0][half] = _mm256_add_epi32(out[0][half], _mm256_madd_epi16(words, high));
+                out[1][half] = _mm256_add_epi32(out[1][half], _mm256_madd_epi16(words, low));
+            }
+            out
+        }
+    }
+    #[inline(always)]
+    fn zip_bytes(self, a: &[u8; LANES], b: &[u8; LANES], to: &mut [u8; 2 * LANES]) {
+        // SAFETY: see above.
+        unsafe { zip_bytes(a, b, to) }
+    }
+    #[inline(always)]
+    fn shift_left(self, x: Self::N, bits: i32) -> Self::N {
+        // SAFETY: see above.
+        unsafe {
+            let bits = _mm_cvtsi32_si128(bits);
+            [_mm256_sll_epi32(x[0], bits), _mm256_sll_epi32(x[1], bits)]
         }
     }
     #[inline(always)]

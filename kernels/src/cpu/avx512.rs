@@ -287,6 +287,28 @@ impl Isa for Avx512 {
         }
     }
     #[inline(always)]
+    fn weigh_pairs(self, sums: [__m512i; 2], pairs: &[u8; 2 * LANES], by: &[[u8; 4]; 2]) -> [__m512i; 2] {
+        // SAFETY: see above.
+        unsafe {
+            let pairs = _mm512_cvtepu8_epi16(_mm256_loadu_si256(pairs.as_ptr().cast()));
+            let mut out = sums;
+            for (sum, by) in out.iter_mut().zip(by) {
+                *sum = _mm512_dpwssd_epi32(*sum, pairs, _mm512_set1_epi32(i32::from_ne_bytes(*by)));
+            }
+            out
+        }
+    }
+    #[inline(always)]
+    fn zip_bytes(self, a: &[u8; LANES], b: &[u8; LANES], to: &mut [u8; 2 * LANES]) {
+        // SAFETY: see above.
+        unsafe { super::avx::zip_bytes(a, b, to) }
+    }
+    #[inline(always)]
+    fn shift_left(self, x: __m512i, bits: i32) -> __m512i {
+        // SAFETY: see above.
+        unsafe { _mm512_sll_epi32(x, _mm_cvtsi32_si128(bits)) }
+    }
+    #[inline(always)]
     fn store_bytes(self, x: __m512i, bits: i32, to: &mut [u8; LANES]) {
         // SAFETY: see above.
         unsafe {

@@ -146,6 +146,13 @@ pub trait Isa: Copy + Send + Sync + 'static {
     fn lookup(self, table: &[i8; 16], nibbles: &[u8; 16]) -> [i8; 16];
     /// `sum + bytes · by`, wrapping, bytes being 0..=255.
     fn weigh_bytes(self, sum: Self::N, bytes: &[u8; LANES], by: i32) -> Self::N;
+    /// `sums[h][j] + Σᵢ pairs[2j + i] · by[h][i]` over the two `i`, for both `h`; bytes are 0..=255, and `by[h]` two `i16`
+    /// in the machine's order of bytes.
+    fn weigh_pairs(self, sums: [Self::N; 2], pairs: &[u8; 2 * LANES], by: &[[u8; 4]; 2]) -> [Self::N; 2];
+    /// `to[2j] = a[j]` and `to[2j + 1] = b[j]`.
+    fn zip_bytes(self, a: &[u8; LANES], b: &[u8; LANES], to: &mut [u8; 2 * LANES]);
+    /// `x << bits`, wrapping, `bits` in 0..=31.
+    fn shift_left(self, x: Self::N, bits: i32) -> Self::N;
     /// Writes `x >> bits` (arithmetic, `bits` in 0..=31) as bytes, cut to 0..=255.
     fn store_bytes(self, x: Self::N, bits: i32, to: &mut [u8; LANES]);
     /// `to[j][i] = from[i][j]`.

@@ -336,6 +336,43 @@ impl<D: Dot> Isa for Neon<D> {
         }
     }
     #[inline(always)]
+    fn weigh_pairs(self, sums: [Self::N; 2], pairs: &[u8; 2 * LANES], by: &[[u8; 4]; 2]) -> [Self::N; 2] {
+        // SAFETY: see above.
+        unsafe {
+            let (low, high) = (vld1q_u8(pairs.as_ptr()), vld1q_u8(pairs.as_ptr().add(LANES)));
+            let by: [[i16; 2]; 2] = bytemuck::cast(*by);
+            let mut out = sums;
+            for (i, bytes) in [vuzp1q_u8(low, high), vuzp2q_u8(low, high)].into_iter().enumerate() {
+                let low = vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(bytes)));
+                let high = vreinterpretq_s16_u16(vmovl_high_u8(bytes));
+                for (sum, by) in out.iter_mut().zip(by) {
+                    sum[0] = vmlal_n_s16(sum[0], vget_low_s16(low), by[i]);
+                    sum[1] = vmlal_high_n_s16(sum[1], low, by[i]);
+                    sum[2] = vmlal_n_s16(sum[2], vget_low_s16(high), by[i]);
+                    sum[3] = vmlal_high_n_s16(sum[3], high, by[i]);
+                }
+            }
+            out
+        }
+    }
+    #[inline(always)]
+    fn zip_bytes(self, a: &[u8; LANES], b: &[u8; LANES], to: &mut [u8; 2 * LANES]) {
+        // SAFETY: see above.
+        unsafe {
+            let (a, b) = (vld1q_u8(a.as_ptr()), vld1q_u8(b.as_ptr()));
+            vst1q_u8(to.as_mut_ptr(), vzip1q_u8(a, b));
+            vst1q_u8(to.as_mut_ptr().add(LANES), vzip2q_u8(a, b));
+        }
+    }
+    #[inline(always)]
+    fn shift_left(self, x: Self::N, bits: i32) -> Self::N {
+        // SAFETY: see above.
+        unsafe {
+            let bits = vdupq_n_s32(bits);
+            lanes!(x => |x| vshlq_s32(x, bits))
+        }
+    }
+    #[inline(always)]
     fn store_bytes(self, x: Self::N, bits: i32, to: &mut [u8; LANES]) {
         // SAFETY: see above.
         unsafe {

@@ -163,6 +163,29 @@ impl Isa for Scalar {
         from_fn(|i| sum[i].wrapping_add(by.wrapping_mul(i32::from(bytes[i]))))
     }
     #[inline(always)]
+    fn weigh_pairs(
+        self,
+        sums: [[i32; LANES]; 2],
+        pairs: &[u8; 2 * LANES],
+        by: &[[u8; 4]; 2],
+    ) -> [[i32; LANES]; 2] {
+        from_fn(|h| {
+            let by: [i16; 2] = bytemuck::cast(by[h]);
+            from_fn(|j| {
+                let product = |i: usize| i32::from(pairs[2 * j + i]) * i32::from(by[i]);
+                sums[h][j].wrapping_add(product(0) + product(1))
+            })
+        })
+    }
+    #[inline(always)]
+    fn zip_bytes(self, a: &[u8; LANES], b: &[u8; LANES], to: &mut [u8; 2 * LANES]) {
+        *to = from_fn(|i| if i % 2 == 0 { a[i / 2] } else { b[i / 2] });
+    }
+    #[inline(always)]
+    fn shift_left(self, x: [i32; LANES], bits: i32) -> [i32; LANES] {
+        x.map(|x| x << bits)
+    }
+    #[inline(always)]
     fn store_bytes(self, x: [i32; LANES], bits: i32, to: &mut [u8; LANES]) {
         *to = x.map(|x| (x >> bits).clamp(0, 255) as u8);
     }

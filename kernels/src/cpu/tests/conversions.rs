@@ -271,3 +271,30 @@ on_each_isa! {
         }
     }
 }
+
+on_each_isa! {
+    pairs_are_zipped_weighed_and_shifted: |isa| {
+        let mut random = Random(23);
+        for _ in 0..500 {
+            let bytes: [[u8; LANES]; 2] = from_fn(|_| from_fn(|_| random.next() as u8));
+            let by: [[i16; 2]; 2] = from_fn(|_| from_fn(|_| random.next() as i16));
+            let mut pairs = [0; 2 * LANES];
+            isa.zip_bytes(&bytes[0], &bytes[1], &mut pairs);
+            assert_eq!(pairs, from_fn(|i| bytes[i % 2][i / 2]), "{}", I::NAME);
+            let sums = isa.weigh_pairs([isa.splat_int(5), isa.splat_int(-9)], &pairs, &bytemuck::cast(by));
+            for (h, start) in [5, -9].into_iter().enumerate() {
+                let mut want = Scalar.splat_int(start);
+                for (bytes, by) in bytes.iter().zip(by[h]) {
+                    want = Scalar.weigh_bytes(want, bytes, i32::from(by));
+                }
+                // Every byte of the sums, as they are and shifted.
+                for (left, bits) in [(0, 0), (0, 8), (0, 16), (0, 24), (11, 22), (11, 28)] {
+                    let (mut out, mut expected) = ([0; LANES], [0; LANES]);
+                    isa.store_bytes(isa.shift_left(sums[h], left), bits, &mut out);
+                    Scalar.store_bytes(want.map(|x| x << left), bits, &mut expected);
+                    assert_eq!(out, expected, "{} {by:?} << {left} >> {bits}", I::NAME);
+                }
+            }
+        }
+    }
+}

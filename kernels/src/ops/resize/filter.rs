@@ -166,24 +166,34 @@ impl Axis {
 
     /// The taps of an output pixel, and their fixed-point coefficients into `out`, four bytes each.
     pub(super) fn write(&self, output: u32, out: &mut [u8]) -> Taps {
+        let mut slots = out.chunks_exact_mut(4);
+        self.each(output, &mut |coefficient| {
+            if let Some(slot) = slots.next() {
+                slot.copy_from_slice(&coefficient.to_ne_bytes());
+            }
+        })
+    }
+
+    /// The first tap of an output pixel.
+    pub(super) fn first(&self, output: u32) -> u32 {
+        self.unsummed(output).first
+    }
+
+    /// The taps of an output pixel; `take` is given their fixed-point coefficients in turn.
+    pub(super) fn each(&self, output: u32, take: &mut dyn FnMut(i32)) -> Taps {
         // Few taps are the rule, and weights are dear: these are computed once.
         let mut weights = [0.0; 64];
         let mut taps = self.unsummed(output);
-        let slots = out.chunks_exact_mut(4);
         let Some(weights) = weights.get_mut(..taps.count as usize) else {
             taps = self.taps(output);
-            for (tap, slot) in (0..taps.count).zip(slots) {
-                slot.copy_from_slice(&fixed(self.weight(&taps, tap), taps.sum).to_ne_bytes());
-            }
+            (0..taps.count).for_each(|tap| take(fixed(self.weight(&taps, tap), taps.sum)));
             return taps;
         };
         for (tap, weight) in (0..taps.count).zip(weights.iter_mut()) {
             *weight = self.weight(&taps, tap);
         }
         taps.sum = weights.iter().sum();
-        for (weight, slot) in weights.iter().zip(slots) {
-            slot.copy_from_slice(&fixed(*weight, taps.sum).to_ne_bytes());
-        }
+        weights.iter().for_each(|weight| take(fixed(*weight, taps.sum)));
         taps
     }
 

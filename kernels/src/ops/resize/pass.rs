@@ -1,8 +1,9 @@
 //! What is done to pixels row by row, compiled for every instruction set.
 //!
 //! Across, sixteen rows go together and lanes are rows: their pixels are turned into a *panel*
-//! in which the sixteen bytes of a column lie side by side, so that a tap is one coefficient times whole vectors,
-//! whatever the filter's position is; finished columns are turned back. Down, lanes are columns. Both are sums of
+//! in which the sixteen bytes of a column lie side by side, so that taps are coefficients times whole vectors, whatever
+//! the filter's position is; finished columns are turned back. Two neighbouring pixels are multiplied at once, by the upper
+//! and by the lower half of their coefficients, in 16 bits. Down, lanes are columns. Both are sums of
 //! `i32` products, which wrap nowhere for a sum of coefficients near one (2^22 · 255 < 2^30), so no order of theirs
 //! could show.
 
@@ -79,76 +80,124 @@ pub struct Down<'a> {
     pub(super) out: &'a mut [u8],
 }
 
-/// Pixels of a filter that a row has, and the coefficients outside of them.
+/// Bits of a coefficient's lower part: both parts fit 16 bits, and pairs of them are multiplied at once.
+const LOW_BITS: i32 = 11;
+
+/// Bytes of two coefficients: upper parts, lower parts.
+pub(super) const PAIR_BYTES: usize = 8;
+
+/// Puts a coefficient at its place in a list of pairs.
+pub(super) fn set_coefficient(pairs: &mut [u8], place: usize, coefficient: i32) {
+    let at = place / 2 * PAIR_BYTES + place % 2 * 2;
+    // Below 2^24 by far, so the upper part fits.
+    let (high, low) = ((coefficient >> LOW_BITS) as i16, (coefficient & ((1 << LOW_BITS) - 1)) as i16);
+    if let Some(pair) = pairs.get_mut(at..at + 6) {
+        pair[..2].copy_from_slice(&high.to_ne_bytes());
+        pair[4..].copy_from_slice(&low.to_ne_bytes());
+    }
+}
+
+/// The coefficient at a place of a list of pairs.
+fn coefficient(pairs: &[u8], place: usize) -> i32 {
+    let at = place / 2 * PAIR_BYTES + place % 2 * 2;
+    let part = |at: usize| {
+        let bytes = pairs.get(at..).and_then(<[u8]>::first_chunk).copied();
+        i32::from(i16::from_ne_bytes(bytes.unwrap_or_default()))
+    };
+    (part(at) << LOW_BITS) + part(at + 4)
+}
+
+/// A column's taps.
 struct Span<'a> {
+    /// The first pixel and that after the last.
     first: usize,
     end: usize,
-    weights: &'a [u8],
-    /// Sum of the coefficients that fall on the ground.
-    outside: i32,
+    pairs: &'a [u8],
+    /// Sum of the coefficients.
+    total: i32,
 }
 
 impl<'a> Span<'a> {
     #[inline(always)]
-    fn new(entry: &'a [u8], ground: Option<&Ground>) -> Self {
-        let (header, weights) = entry.split_at(TAPS_HEADER);
+    fn new(entry: &'a [u8]) -> Self {
+        let (header, pairs) = entry.split_at(TAPS_HEADER);
         let first = u32::from_ne_bytes(word(&header[..4])) as usize;
         let end = first + u32::from_ne_bytes(word(&header[4..8])) as usize;
-        match ground {
-            None => Span { first, end, weights, outside: 0 },
-            Some(ground) => {
-                Span::within(ground, first, end, weights, i32::from_ne_bytes(word(&header[8..12])))
-            }
-        }
+        Span { first, end, pairs, total: i32::from_ne_bytes(word(&header[8..12])) }
     }
 
-    #[inline(always)]
-    fn within(ground: &Ground, start: usize, stop: usize, weights: &'a [u8], total: i32) -> Self {
-        let first = start.max(ground.columns.start as usize);
-        let end = stop.min(ground.columns.end as usize).max(first);
-        let weights = weights.get((first - start) * 4..(end - start) * 4).unwrap_or_default();
-        Span { first, end, weights, outside: total.wrapping_sub(sum_of(weights)) }
+    /// The coefficient of pixel `at`.
+    fn coefficient(&self, at: usize) -> i32 {
+        coefficient(self.pairs, at - self.first / 2 * 2)
     }
 }
 
-/// Pixels of sixteen rows, turned: byte `i` of a row is lane `r` of column `i`.
+/// Pixels of sixteen rows, turned and in pairs: for every two pixels and every channel the sixteen rows' two bytes.
 struct Panel<'a> {
     bytes: &'a mut [u8],
-    /// The pixels that it holds.
+    /// The pixels that it holds, from an even one on.
     from: usize,
     to: usize,
 }
 
 impl Panel<'_> {
-    /// Makes sure that it holds pixel `at`, and as many of those before `end` as it can.
+    /// Makes sure that it holds pixel `at`, which is even, and as many of those before `end` as it can.
     #[inline(always)]
     fn hold<I: Isa, const C: usize>(&mut self, isa: I, rows: &[&[u8]; LANES], at: usize, end: usize) {
         if at >= self.from && (end <= self.to || at == self.from && at < self.to) {
             return;
         }
-        let (columns, _) = self.bytes.as_chunks_mut::<LANES>();
-        let (groups, _) = columns.as_chunks_mut::<LANES>();
-        for (group, columns) in groups[..PANEL * C / LANES].iter_mut().enumerate() {
-            let start = at * C + group * LANES;
-            let mut lent: [&[u8; LANES]; LANES] = [&[0; LANES]; LANES];
-            let mut whole = true;
-            for (lent, row) in lent.iter_mut().zip(rows) {
-                match row.get(start..start + LANES).and_then(<[u8]>::first_chunk) {
-                    Some(bytes) => *lent = bytes,
-                    None => whole = false,
-                }
+        let (pairs, _) = self.bytes.as_chunks_mut::<{ 2 * LANES }>();
+        let (pairs, _) = pairs.as_chunks_mut::<C>();
+        let (blocks, _) = pairs.as_chunks_mut::<{ LANES / 2 }>();
+        for (block, pairs) in blocks[..PANEL / LANES].iter_mut().enumerate() {
+            let start = (at + block * LANES) * C;
+            let mut columns = [[[0; LANES]; LANES]; C];
+            for (group, columns) in columns.iter_mut().enumerate() {
+                turn(isa, rows, start + group * LANES, columns);
             }
-            if whole {
-                isa.transpose_bytes(lent, columns);
-            } else {
-                *columns = last_columns(rows, start);
+            let columns = columns.as_flattened();
+            for (p, pairs) in pairs.iter_mut().enumerate() {
+                for (c, pair) in pairs.iter_mut().enumerate() {
+                    isa.zip_bytes(&columns[2 * p * C + c], &columns[2 * p * C + C + c], pair);
+                }
             }
         }
         (self.from, self.to) = (at, at + PANEL);
     }
+
+    /// Pixel `at` of all rows in channel `c`.
+    fn pixel<const C: usize>(&self, at: usize, c: usize) -> [u8; LANES] {
+        let at = at - self.from;
+        let start = (at / 2 * C + c) * 2 * LANES + at % 2;
+        let mut bytes = [0; LANES];
+        let pairs = self.bytes.get(start..).unwrap_or_default();
+        for (byte, pair) in bytes.iter_mut().zip(pairs.iter().step_by(2)) {
+            *byte = *pair;
+        }
+        bytes
+    }
 }
 
-/// Sixteen columns where a row ends or is empty: what is missing is zero, and no tap asks for it.
+/// Sixteen columns from `start` on.
+#[inline(always)]
+fn turn<I: Isa>(isa: I, rows: &[&[u8]; LANES], start: usize, columns: &mut [[u8; LANES]; LANES]) {
+    let mut lent: [&[u8; LANES]; LANES] = [&[0; LANES]; LANES];
+    let mut whole = true;
+    for (lent, row) in lent.iter_mut().zip(rows) {
+        match row.get(start..start + LANES).and_then(<[u8]>::first_chunk) {
+            Some(bytes) => *lent = bytes,
+            None => whole = false,
+        }
+    }
+    if whole {
+        isa.transpose_bytes(lent, columns);
+    } else {
+        *columns = last_columns(rows, start);
+    }
+}
+
+/// Sixteen columns where a row ends or is empty: what is missing is zero, and has coefficients of zero.
 #[cold]
 fn last_columns(rows: &[&[u8]; LANES], start: usize) -> [[u8; LANES]; LANES] {
     let mut columns = [[0; LANES]; LANES];
@@ -168,22 +217,14 @@ impl Across<'_> {
         let mut panel = Panel { bytes: panel, from: 0, to: 0 };
         let mut done = [[[0; LANES]; LANES]; C];
         for (x, entry) in columns.chunks_exact(entry).enumerate() {
-            let span = Span::new(entry, ground.as_ref());
-            let mut sums = [isa.splat_int(ROUNDING); C];
-            if let Some(ground) = &ground {
-                for (sum, color) in sums.iter_mut().zip(ground.color) {
-                    *sum = isa.splat_int(ROUNDING.wrapping_add(span.outside.wrapping_mul(i32::from(color))));
-                }
-            }
-            let mut at = span.first;
-            while at < span.end {
-                panel.hold::<I, C>(isa, &rows, at, span.end);
-                let end = span.end.min(panel.to);
-                let weights = &span.weights[(at - span.first) * 4..(end - span.first) * 4];
-                let pixels = &panel.bytes[(at - panel.from) * C * LANES..(end - panel.from) * C * LANES];
-                sums = accumulate(isa, sums, pixels, weights);
-                at = end;
-            }
+            let span = Span::new(entry);
+            let inside = ground.as_ref().is_none_or(|ground| {
+                ground.columns.start as usize <= span.first && span.end <= ground.columns.end as usize
+            });
+            let sums = match &ground {
+                Some(ground) if !inside => at_the_edge::<I, C>(isa, &rows, &mut panel, &span, ground),
+                _ => taps::<I, C>(isa, &rows, &mut panel, &span),
+            };
             for (c, sum) in sums.into_iter().enumerate() {
                 let byte = x % LANES * C + c;
                 isa.store_bytes(sum, SHIFT, &mut done[byte / LANES][byte % LANES]);
@@ -195,21 +236,62 @@ impl Across<'_> {
     }
 }
 
-/// Adds the taps of one column: `sums[c] + Σ k · pixel[c]`, lanes being rows.
+/// A column whose taps all lie in the picture, lanes being rows: half a unit and `Σ k · pixel[c]`.
 #[inline(always)]
-fn accumulate<I: Isa, const C: usize>(
+fn taps<I: Isa, const C: usize>(
     isa: I,
-    mut sums: [I::N; C],
-    pixels: &[u8],
-    weights: &[u8],
+    rows: &[&[u8]; LANES],
+    panel: &mut Panel<'_>,
+    span: &Span<'_>,
 ) -> [I::N; C] {
-    let (pixels, _) = pixels.as_chunks::<LANES>();
-    let (pixels, _) = pixels.as_chunks::<C>();
-    for (pixel, weight) in pixels.iter().zip(weights.as_chunks::<4>().0) {
-        let weight = i32::from_ne_bytes(*weight);
-        for (sum, bytes) in sums.iter_mut().zip(pixel) {
-            *sum = isa.weigh_bytes(*sum, bytes, weight);
+    let mut sums = [[isa.splat_int(0), isa.splat_int(ROUNDING)]; C];
+    let first = span.first / 2 * 2;
+    let mut at = first;
+    while at < span.end {
+        panel.hold::<I, C>(isa, rows, at, span.end);
+        let end = span.end.min(panel.to);
+        let (by, _) = span.pairs[(at - first) / 2 * PAIR_BYTES..].as_chunks::<4>();
+        let (by, _) = by.as_chunks::<2>();
+        let (pairs, _) = panel.bytes.as_chunks::<{ 2 * LANES }>();
+        let (pairs, _) = pairs.as_chunks::<C>();
+        let count = (end - at).div_ceil(2);
+        let start = (at - panel.from) / 2;
+        for (pairs, by) in pairs[start..start + count].iter().zip(&by[..count]) {
+            for (sums, pairs) in sums.iter_mut().zip(pairs) {
+                *sums = isa.weigh_pairs(*sums, pairs, by);
+            }
         }
+        at = end;
+    }
+    let mut whole = [isa.splat_int(0); C];
+    for (whole, [high, low]) in whole.iter_mut().zip(sums) {
+        *whole = isa.add_int(isa.shift_left(high, LOW_BITS), low);
+    }
+    whole
+}
+
+/// The same where some taps, or all, fall on the ground: they add its colour times the sum of their coefficients.
+#[inline(always)]
+fn at_the_edge<I: Isa, const C: usize>(
+    isa: I,
+    rows: &[&[u8]; LANES],
+    panel: &mut Panel<'_>,
+    span: &Span<'_>,
+    ground: &Ground,
+) -> [I::N; C] {
+    let mut sums = [isa.splat_int(ROUNDING); C];
+    let mut outside = span.total;
+    let first = span.first.max(ground.columns.start as usize);
+    for at in first..span.end.min(ground.columns.end as usize) {
+        panel.hold::<I, C>(isa, rows, at / 2 * 2, at + 1);
+        let by = span.coefficient(at);
+        outside = outside.wrapping_sub(by);
+        for (c, sum) in sums.iter_mut().enumerate() {
+            *sum = isa.weigh_bytes(*sum, &panel.pixel::<C>(at, c), by);
+        }
+    }
+    for (sum, color) in sums.iter_mut().zip(ground.color) {
+        *sum = isa.add_int(*sum, isa.splat_int(outside.wrapping_mul(i32::from(color))));
     }
     sums
 }
@@ -307,16 +389,6 @@ fn down_one(ring: &[u8], row: usize, mut at: usize, weights: &[u8]) -> u8 {
         at = below(ring, at, row);
     }
     (sum >> SHIFT).clamp(0, 255) as u8
-}
-
-/// The sum of coefficients.
-#[inline(always)]
-pub(super) fn sum_of(weights: &[u8]) -> i32 {
-    let mut sum = 0_i32;
-    for weight in weights.as_chunks::<4>().0 {
-        sum = sum.wrapping_add(i32::from_ne_bytes(*weight));
-    }
-    sum
 }
 
 #[inline(always)]

@@ -2,7 +2,8 @@
 //!
 //! Memory of a sampler, in this order (i32 as native bytes, because the caller's memory has no alignment):
 //! ```text
-//! columns   window.width × (first: u32, count: u32, sum: i32, coefficients: most_taps × i32)   unless w == w'
+//! columns   window.width × (first: u32, count: u32, sum: i32, pairs: (most_taps + 2) / 2 × 4 i16)    unless w == w'
+//!           two neighbouring coefficients k, the first of them of an even column: k >> 11 of both, k mod 2^11 of both;
 //!           samplers of one resample may share them
 //! panel     pixels of sixteen rows, turned                                              unless w == w'
 //! block     sixteen rows of the source, or between the passes when the vertical one is first; unless w == w'
@@ -16,7 +17,7 @@
 
 use super::ResizeError;
 use super::filter::{Axis, Filter};
-use super::pass::{PANEL_BYTES, TAPS_HEADER, sum_of};
+use super::pass::{PAIR_BYTES, PANEL_BYTES, TAPS_HEADER, set_coefficient};
 use super::rows::bytes;
 use crate::cpu::LANES;
 
@@ -152,7 +153,8 @@ impl Resample {
 
     /// Bytes of one column's taps.
     pub(super) fn entry_bytes(&self) -> usize {
-        taps_bytes(&self.horizontal) + TAPS_HEADER
+        // At most 2^24 taps: no overflow, on 32 bits either.
+        (self.horizontal.most_taps() as usize + 2) / 2 * PAIR_BYTES + TAPS_HEADER
     }
 
     fn too_large(&self) -> ResizeError {
@@ -193,7 +195,7 @@ impl Resample {
         let (needed, given) = (self.columns_bytes()?, memory.len());
         let short = ResizeError::TooShort { what: "memory for taps", needed, given };
         let columns = memory.get_mut(..needed).ok_or(short)?;
-        write_columns(&self.horizontal, &self.window, columns);
+        write_columns(&self.horizontal, &self.window, self.entry_bytes(), columns);
         Ok(Columns(columns))
     }
 }
@@ -230,14 +232,19 @@ fn taps_bytes(axis: &Axis) -> usize {
     axis.most_taps() as usize * size_of::<i32>()
 }
 
-fn write_columns(axis: &Axis, window: &Window, columns: &mut [u8]) {
-    let entry = TAPS_HEADER + taps_bytes(axis);
+fn write_columns(axis: &Axis, window: &Window, entry: usize, columns: &mut [u8]) {
     for (x, entry) in (window.x..).zip(columns.chunks_exact_mut(entry)) {
-        let (header, coefficients) = entry.split_at_mut(TAPS_HEADER);
-        let taps = axis.write(x, coefficients);
+        let (header, pairs) = entry.split_at_mut(TAPS_HEADER);
+        pairs.fill(0);
+        let first = axis.first(x);
+        let (mut sum, mut place) = (0_i32, first as usize % 2);
+        let taps = axis.each(x, &mut |coefficient| {
+            set_coefficient(pairs, place, coefficient);
+            sum = sum.wrapping_add(coefficient);
+            place += 1;
+        });
         header[..4].copy_from_slice(&taps.first.to_ne_bytes());
         header[4..8].copy_from_slice(&taps.count.to_ne_bytes());
-        let sum = sum_of(&coefficients[..taps.count as usize * 4]);
         header[8..].copy_from_slice(&sum.to_ne_bytes());
     }
 }
