@@ -61,13 +61,17 @@ impl Model<'static> {
 /// Opens a file, or all files of the split one it belongs to.
 fn open(path: &Path, load: Load) -> Result<TowerFiles<'static>, Error> {
     let name = path.display().to_string();
+    let parts = paths(path).iter().map(|path| bytes(path, load)).collect::<Result<_, _>>()?;
+    Ok(TowerFiles { name, parts })
+}
+
+/// A file, or all files of the split one it belongs to.
+pub(crate) fn paths(path: &Path) -> Vec<PathBuf> {
     let file_name = path.file_name().and_then(|n| n.to_str());
-    let paths: Vec<PathBuf> = match file_name.and_then(SplitName::parse) {
+    match file_name.and_then(SplitName::parse) {
         Some(split) => split.all().map(|part| path.with_file_name(part.to_string())).collect(),
         None => [path.to_path_buf()].into(),
-    };
-    let parts = paths.iter().map(|path| bytes(path, load)).collect::<Result<_, _>>()?;
-    Ok(TowerFiles { name, parts })
+    }
 }
 
 /// A file's bytes.

@@ -59,11 +59,15 @@ pub mod image;
 mod interrupt;
 mod model;
 mod options;
+#[cfg(feature = "cli")]
+mod part;
 mod plan;
 #[cfg(feature = "pocket")]
 pub mod pocket;
 pub mod profile;
 mod prompt;
+#[cfg(feature = "cli")]
+mod quantize;
 pub mod sampler;
 mod session;
 pub mod stream;

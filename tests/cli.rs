@@ -17,6 +17,8 @@ mod inspect;
 mod memory;
 #[path = "cli/prompts.rs"]
 mod prompts;
+#[path = "cli/quantize.rs"]
+mod quantize;
 #[path = "cli/synthesize.rs"]
 mod synthesize;
 

@@ -185,7 +185,7 @@ fn pocket() -> anyhow::Result<Model<'static>> {
 }
 
 /// The instruction set that the environment asks for.
-fn forced_isa() -> Option<String> {
+pub fn forced_isa() -> Option<String> {
     std::env::var("OCELLI_ISA").ok().filter(|name| !name.is_empty())
 }
 

@@ -14,6 +14,7 @@ mod log;
 mod photos;
 mod plan;
 mod profile;
+mod quantize;
 mod report;
 mod run;
 mod synthesize;
@@ -59,6 +60,8 @@ enum Command {
     Plan(plan::PlanCommand),
     /// Make a model with random weights in a published layout: to measure speed, or to try things out.
     Synthesize(synthesize::Synthesize),
+    /// Make a model file or a vision tower small.
+    Quantize(quantize::Quantize),
     /// Measure speed, beside what the machine can do.
     Bench(bench::Bench),
 }
@@ -98,6 +101,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(inspect) => inspect.run(),
         Command::Plan(plan) => plan.run(),
         Command::Synthesize(synthesize) => synthesize.run(),
+        Command::Quantize(quantize) => quantize.run(),
         Command::Bench(bench) => bench.run(),
     };
     let Err(error) = result else { return ExitCode::SUCCESS };

@@ -68,9 +68,17 @@ impl Bar {
             Progress::Prefill { done, of } if of >= LONG => ("reading", done, of),
             Progress::Prefill { .. } => return,
         };
-        let filled = WIDTH * done / of.max(1);
+        self.draw(what, done as u64, of as u64, "");
+    }
+
+    /// Draws how much of something is done, in some unit.
+    pub fn draw(&mut self, what: &str, done: u64, of: u64, unit: &str) {
+        if !self.active {
+            return;
+        }
+        let filled = (WIDTH as u64 * done / of.max(1)).min(WIDTH as u64) as usize;
         let bar = format!("{}{}", "#".repeat(filled), ".".repeat(WIDTH - filled));
-        let _ = write!(std::io::stderr(), "\r{what:8} [{bar}] {done}/{of}\x1b[K");
+        let _ = write!(std::io::stderr(), "\r{what:8} [{bar}] {done}/{of}{unit}\x1b[K");
         self.shown = true;
     }
 

@@ -5,10 +5,12 @@
 
 use super::Error;
 use super::random::Random;
-use super::recipe::{Recipe, Role, fitting};
+use super::recipe::{Recipe, Role};
 use super::weights::{self, Spread};
+use crate::part::Part;
 use ocelli_gguf::{Body, Outline, TensorType, WriteError};
-use std::io::{self, Write};
+use ocelli_quantize::fitting;
+use std::io;
 use std::path::Path;
 
 /// Bytes that are made at once, about.
@@ -100,37 +102,21 @@ impl File {
     /// The disk is full or does not take the file; nothing is left of it then.
     pub fn write(self, folder: &Path, seed: u64) -> Result<u64, Error> {
         let path = folder.join(&self.name);
-        let part = folder.join(format!("{}.{}.part", self.name, std::process::id()));
-        let (wanted, mut written) = (self.weight_bytes(), 0);
-        let result =
-            self.write_part(&part, seed, &mut written).and_then(|()| match std::fs::rename(&part, &path) {
-                Ok(()) => Ok(written),
-                Err(error) => Err(WriteError::Sink(error)),
-            });
-        result.map_err(|error| {
-            // What cannot be removed either is named in no second message: the first says where it lies.
-            let _ = std::fs::remove_file(&part);
-            match error {
-                WriteError::Content(error) => Error::Content { path, error },
-                WriteError::Sink(error) => Error::Write { path, wanted, error },
-            }
+        let wanted = self.weight_bytes();
+        self.write_part(&path, seed).map_err(|error| match error {
+            WriteError::Content(error) => Error::Content { path, error },
+            WriteError::Sink(error) => Error::Write { path, wanted, error },
         })
     }
 
-    fn write_part(self, part: &Path, seed: u64, written: &mut u64) -> Result<(), WriteError<io::Error>> {
-        let mut out =
-            io::BufWriter::with_capacity(PIECE, std::fs::File::create(part).map_err(WriteError::Sink)?);
-        let sink = |bytes: &[u8]| {
-            out.write_all(bytes)?;
-            *written += bytes.len() as u64;
-            Ok(())
-        };
-        let mut body = self.outline.begin(sink)?;
+    fn write_part(self, path: &Path, seed: u64) -> Result<u64, WriteError<io::Error>> {
+        let mut part = Part::create(path).map_err(WriteError::Sink)?;
+        let mut body = self.outline.begin(|bytes: &[u8]| part.write(bytes))?;
         for tensor in &self.tensors {
             write_tensor(&mut body, tensor, seed)?;
         }
         body.finish()?;
-        out.flush().map_err(WriteError::Sink)
+        part.finish().map_err(WriteError::Sink)
     }
 }
 

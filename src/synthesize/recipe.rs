@@ -14,6 +14,7 @@
 //! `Q2_K`, `Q3_K`, `IQ4_NL` and `IQ4_XS` differ: here these names are one format.)
 
 use ocelli_gguf::TensorType;
+use ocelli_quantize::more_bits;
 
 /// A type of file.
 #[derive(Debug, PartialEq, Eq)]
@@ -85,28 +86,6 @@ impl Recipe {
     }
 }
 
-/// The layers whose delicate maps a mix stores with more bits.
-fn more_bits(layer: usize, of: usize) -> bool {
-    let eighth = of / 8;
-    layer < eighth || layer >= 7 * of / 8 || (layer - eighth) % 3 == 2
-}
-
-/// What rows of this length are stored as where `wanted` is.
-pub fn fitting(wanted: TensorType, row: usize) -> TensorType {
-    use TensorType::{F16, IQ4_NL, IQ4_XS, Q2_K, Q3_K, Q4_0, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0};
-    let fits = |kind: TensorType| row.is_multiple_of(kind.block_len());
-    let smaller = match wanted {
-        kind if fits(kind) => return kind,
-        Q2_K | Q3_K => Q4_0,
-        Q4_K => Q5_0,
-        Q5_K => Q5_1,
-        Q6_K => Q8_0,
-        IQ4_XS => IQ4_NL,
-        _ => return F16,
-    };
-    if fits(smaller) { smaller } else { F16 }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -118,24 +97,6 @@ mod tests {
         assert_eq!(Recipe::named("q4_k_m").unwrap().name, "Q4_K_M");
         assert_eq!(Recipe::named("BF16").unwrap().base, TensorType::BF16);
         assert_eq!(Recipe::named("Q4"), None);
-    }
-
-    #[test]
-    fn rows_that_do_not_fit_fall_back() {
-        for (wanted, row, found) in [
-            (TensorType::Q4_K, 576, TensorType::Q5_0),
-            (TensorType::Q6_K, 576, TensorType::Q8_0),
-            (TensorType::Q4_K, 1536, TensorType::Q4_K),
-            (TensorType::IQ4_XS, 896, TensorType::IQ4_NL),
-            (TensorType::Q3_K, 960, TensorType::Q4_0),
-            (TensorType::Q5_K, 960, TensorType::Q5_1),
-            // The last map of SigLIP-so400m's feed-forward part: 134 and a half blocks of 32.
-            (TensorType::Q4_K, 4304, TensorType::F16),
-            (TensorType::Q8_0, 4304, TensorType::F16),
-            (TensorType::F32, 4304, TensorType::F32),
-        ] {
-            assert_eq!(fitting(wanted, row), found, "{wanted} {row}");
-        }
     }
 
     #[test]

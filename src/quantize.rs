@@ -1,0 +1,144 @@
+//! A model file made small: `ocelli_quantize` between files.
+//!
+//! The source is mapped for its header and its tensors are read piece by piece, so that what is resident does not grow with
+//! the model. The new file has its name when it is whole (`part.rs`).
+
+use crate::error::Error;
+use crate::files::{Load, bytes, paths};
+use crate::part::Part;
+use ocelli_gguf::{Gguf, Shards, TensorType};
+use ocelli_quantize::{Means, Plan, Request, Source};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// Why no file was made.
+#[derive(Debug)]
+pub enum Failure {
+    /// The source cannot be opened.
+    Open(Error),
+    /// The source, the request, or the numbers in it.
+    Quantize {
+        /// The source.
+        path: PathBuf,
+        /// Why.
+        error: ocelli_quantize::Error,
+    },
+    /// The new file cannot be written.
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Open(error) => error.fmt(f),
+            Failure::Quantize { path, error } => write!(f, "{}: {error}", path.display()),
+            Failure::Write { path, error } => {
+                write!(f, "{}: {error} (what was written is removed)", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// What was made.
+#[derive(Debug)]
+pub struct Made {
+    /// Bytes of the tensors before.
+    pub before: u64,
+    /// Bytes of the new file.
+    pub bytes: u64,
+    /// How many tensors are stored as what.
+    pub kinds: BTreeMap<TensorType, usize>,
+    /// Tensors whose rows do not fit the blocks they should be stored in: what they should be, the length of their
+    /// rows, what they are, and how many.
+    pub fallbacks: BTreeMap<(TensorType, usize, TensorType), usize>,
+}
+
+/// What the user is told while it runs.
+pub trait Listener {
+    /// Before the work: so many tensors are in blocks already and lose a second time.
+    fn requantized(&mut self, tensors: usize);
+    /// So many numbers of so many are written. `false` stops.
+    fn progress(&mut self, done: u64, of: u64) -> bool;
+}
+
+/// Reads `from` (any file of a split model) and makes `to`.
+///
+/// # Errors
+/// The source is missing or malformed, the request does not fit it, numbers cannot be stored, the disk does not take it.
+/// There is the old file or the whole new one then.
+pub fn quantize(
+    from: &Path,
+    to: &Path,
+    request: &Request,
+    means: Means<'_>,
+    listener: &mut dyn Listener,
+) -> Result<Made, Failure> {
+    let paths = paths(from);
+    let parts = paths.iter().map(|path| bytes(path, Load::Map)).collect::<Result<Vec<_>, _>>();
+    let parts = parts.map_err(Failure::Open)?;
+    let broken = |error: ocelli_quantize::Error| Failure::Quantize { path: from.into(), error };
+    let files = parts.iter().map(|part| Gguf::parse(part.get())).collect::<Result<Vec<_>, _>>();
+    let shards = files.and_then(Shards::new).map_err(|error| broken(error.into()))?;
+    let plan = Plan::new(&shards, request).map_err(broken)?;
+    let mut made = describe(&plan);
+    let requantized = plan.changes().iter().filter(|change| change.is_requantized()).count();
+    if requantized > 0 {
+        listener.requantized(requantized);
+    }
+    let source = Files::open(&paths).map_err(Failure::Open)?;
+    let unwritten = |error| Failure::Write { path: to.into(), error };
+    let mut part = Part::create(to).map_err(unwritten)?;
+    let mut progress = |done, of| listener.progress(done, of);
+    plan.write(&source, means, &mut progress, &mut |bytes| part.write(bytes)).map_err(
+        |error| match error {
+            ocelli_quantize::Error::Write(error) => unwritten(error),
+            error => broken(error),
+        },
+    )?;
+    made.bytes = part.finish().map_err(unwritten)?;
+    Ok(made)
+}
+
+fn describe(plan: &Plan<'_>) -> Made {
+    let mut made = Made { before: 0, bytes: 0, kinds: BTreeMap::new(), fallbacks: BTreeMap::new() };
+    for change in plan.changes() {
+        made.before += change.bytes(change.from);
+        *made.kinds.entry(change.to).or_default() += 1;
+        if change.to != change.wanted {
+            *made.fallbacks.entry((change.wanted, change.row, change.to)).or_default() += 1;
+        }
+    }
+    made
+}
+
+/// The files of a model, read from anywhere.
+struct Files(Vec<Mutex<File>>);
+
+impl Files {
+    fn open(paths: &[PathBuf]) -> Result<Files, Error> {
+        let open = |path: &PathBuf| {
+            File::open(path).map(Mutex::new).map_err(|error| Error::Io { path: path.clone(), error })
+        };
+        paths.iter().map(open).collect::<Result<_, _>>().map(Files)
+    }
+}
+
+impl Source for Files {
+    fn read(&self, file: usize, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let file = self.0.get(file).ok_or(io::ErrorKind::NotFound)?;
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(offset))?;
+        file.read_exact(out)
+    }
+}
