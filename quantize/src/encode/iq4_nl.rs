@@ -6,9 +6,9 @@
 //!
 //! With v[i] = LEVELS[q[i]] the best scale for given codes is `s = VX / VV`, `VX = Σ w·v·x`, `VV = Σ w·v²`, and takes
 //! `VX² / VV` off the error. Codes come from a guess of the inverse scale: each value takes the level nearest to
-//! `k · x[i]`. The first guess puts x[j], the value of largest magnitude, on −127 of the other sign (d = x[j] / 127); the following,
-//! `k = (t − 127) / x[j]` for t = −7..=7, on and around it. The one that takes most off is kept, and the codes are the
-//! levels nearest to x / s. (Its scale is not rounded to binary16 for that.)
+//! `k · x[i]`. The first guess is k = 127 / x[j], x[j] the value of largest magnitude, which is beyond the last level, 113; the
+//! following put x[j] on the first level and around it: `k = (t − 127) / x[j]` for t = −7..=7. The one that takes most off is
+//! kept, and the codes are the levels nearest to x / s. (Its scale is not rounded to binary16 for that.)
 //!
 //! Sixteen blocks are searched together.
 

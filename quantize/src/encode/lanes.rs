@@ -13,11 +13,11 @@ pub(super) struct Lanes<I: Isa> {
     x: I::F,
 }
 
-/// `0.5 · 2²⁴`: the sum with a number below 2²² has no bits for a fraction.
+/// 1.5 · 2²³: the sum with a number below 2²² has no bits for a fraction.
 const ROUNDER: f32 = 12_582_912.0;
 
-/// The nearest whole number, ties to even, of |x| < 2²². Beyond, infinities and what is no number included, the low 23
-/// bits of the sum are what the reference makes of it; its code then depends on nothing that a block can hold.
+/// The nearest whole number, ties to even, of |x| < 2²². Of larger ones, infinities and what is no number, the low 23 bits
+/// of the sum as they come: the reference does not ask either, and then takes what is in the range of codes.
 #[inline(always)]
 pub(super) fn nearest(x: f32) -> i32 {
     ((x + ROUNDER).to_bits() & 0x007f_ffff) as i32 - 0x0040_0000
