@@ -20,7 +20,7 @@ from PIL import Image
 
 import questions
 import scenes
-from model import GRID, SPECIALS, TILE, VIEW, train_tokenizer
+from model import GRID, SHUFFLE, SPECIALS, TILE, VIEW, train_tokenizer
 
 CHARS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ.-"
 SLOTS = 3  # readable characters noted per patch
@@ -140,6 +140,50 @@ def dense(facts, chars):
     return obj.ravel(), col.ravel(), text.reshape(-1, SLOTS), gauge.ravel(), scale.ravel()
 
 
+COUNTED = (["on", "off"] + scenes.LAMP_COLOURS + scenes.SHAPES + [c + " shape" for c in scenes.COLOURS] + ["display", "gauge", "label", "hand"])
+PLACES = SHUFFLE ** 2 * len(CHARS)  # each character in each of the token's patches
+
+
+def tokens(facts, chars):
+    """Per embedding of a view, what the decoder needs to find there without a search: how many centres of each
+    counted sort it covers, the place of the first of them, which characters lie in which of its patches, and the
+    share of full scale where it lies on a gauge (-1 elsewhere)."""
+    g = GRID // SHUFFLE
+    count, centre = np.zeros((g * g, len(COUNTED)), np.float32), np.full((g * g, 2), -1, np.float32)
+    there, needle = np.zeros((g * g, PLACES), np.float32), np.full(g * g, -1, np.float32)
+
+    def cell(x, y, n):
+        return min(max(int(y * n), 0), n - 1), min(max(int(x * n), 0), n - 1)
+
+    def note(box, *sorts):
+        x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+        r, c = cell(x, y, g)
+        for sort in sorts:
+            count[r * g + c, COUNTED.index(sort)] += 1
+        if centre[r * g + c, 0] < 0:
+            centre[r * g + c] = x, y
+
+    for f in facts:
+        if f["kind"] in COUNTED:
+            note(f["box"], f["kind"])
+        for lamp in f.get("lamps", []):
+            note(lamp["box"], "on" if lamp["on"] else "off", lamp["colour"])
+        for item in f.get("items", []):
+            note(item["box"], item["shape"], item["colour"] + " shape")
+        if f["kind"] == "gauge":
+            x0, y0, x1, y1 = (v * g for v in f["box"])
+            for r in range(g):
+                for c in range(g):
+                    if x0 < c + 0.5 < x1 and y0 < r + 0.5 < y1:
+                        needle[r * g + c] = f["fraction"]
+    for x, y, ch in chars:
+        r, c = int(y * GRID), int(x * GRID)
+        if 0 <= r < GRID and 0 <= c < GRID and ch in CHARS:
+            part = r % SHUFFLE * SHUFFLE + c % SHUFFLE
+            there[r // SHUFFLE * g + c // SHUFFLE, part * len(CHARS) + CHARS.index(ch)] = 1
+    return count, centre, there, needle
+
+
 def choose(pairs, rng, weight):
     """A weighted random order of the questions, so that rare tasks are asked more often."""
     key = lambda p: rng.random() ** (1 / weight.get(p[0], 1))
@@ -186,10 +230,10 @@ def batch(items, encoder, rng, recipe, pictures=True):
     for _, facts, _ in items:
         pairs = [("panel", "?", "?")] if recipe.get("tower") else choose(questions.ask(facts, rng), rng, {**TASK_WEIGHT, **recipe.get("tasks", {})})
         rows.append((encoder.sample(pairs, rng, two), [p[0] for p in pairs]))
-    return pack(rows, [i[0] for i in items], [dense(f, c) for _, f, c in items]) if pictures else pack(rows)
+    return pack(rows, [dense(f, c) + tokens(f, c) for _, f, c in items], [i[0] for i in items] if pictures else None)
 
 
-def pack(rows, images=None, targets=None):
+def pack(rows, targets=None, images=None):
     n = max(len(r[0][0]) for r in rows)
     pad = lambda k, fill: torch.tensor([r[0][k] + [fill] * (n - len(r[0][k])) for r in rows])
     ids, pos, seg, lab, which = pad(0, 0), pad(1, 0), pad(2, -2), pad(3, -1), pad(4, 0)

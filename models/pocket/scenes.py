@@ -162,7 +162,7 @@ def seven_segments(c, x, y, w, h, ch, thick, slant, lit, unlit):
 def draw_display(c, box):
     rng = c.rng
     x0, y0, x1, y1 = box
-    value = random_number(rng, 3 if x1 - x0 < 120 else 4)
+    value = random_number(rng, 2 if x1 - x0 < 120 else 3 if x1 - x0 < 200 else 4)
     cells = sum(ch != "." for ch in value)
     spare = rng.choice([0, 0, 1]) if cells < 3 else 0  # dark places before the number
     hue = rng.choice(["red", "red", "green", "yellow", "blue", "white", "orange"])
@@ -245,11 +245,11 @@ def draw_gauge(c, box):
         d.line((at(i / (majors * minors), rim), at(i / (majors * minors), rim - r * (0.14 if big else 0.07))),
                fill=ink, width=max(1, int(r * (0.045 if big else 0.02))))
     path = rng.choice(TEXT_FONTS)
-    size = max(17, int(r * rng.uniform(0.2, 0.25)))
+    size = max(19, int(r * rng.uniform(0.23, 0.28)))
     every = 1 if r > 75 and majors == 5 and rng.random() < 0.6 else majors
     for i in range(0, majors + 1, every):
         mark = scale * i / majors
-        px, py = at(i / majors, rim - r * (0.3 if size < r * 0.26 else 0.36))
+        px, py = at(i / majors, rim - r * (0.3 if size < r * 0.3 else 0.38))
         c.text(px, py, f"{mark:g}", path, size, ink)
     needle = colour(rng, rng.choice(["red", "red", "orange", "blue"])) if rng.random() < 0.6 else ink
     tip, half, tail = at(fraction, rim * rng.uniform(0.8, 0.98)), r * rng.uniform(0.025, 0.055), at(fraction, -r * rng.uniform(0.0, 0.2))

@@ -27,7 +27,7 @@ import torch.nn.functional as F
 
 import data
 import scenes
-from model import Pocket, TILE, V_WIDTH
+from model import Pocket, T_WIDTH, TILE, V_WIDTH
 
 DENSE = data.OBJECTS + len(scenes.COLOURS) + data.SLOTS * (len(data.CHARS) + 1) + data.BINS + len(scenes.SCALES)
 
@@ -116,9 +116,38 @@ class Muon:
             p.mul_(1 - lr * self.decay).sub_(u, alpha=lr)
 
 
+class Heads(torch.nn.Module):
+    """What the dense targets are read from: a linear map of every patch, another of every embedding of a view."""
+
+    def __init__(self):
+        super().__init__()
+        self.patch = torch.nn.Linear(V_WIDTH, DENSE)
+        self.token = torch.nn.Linear(T_WIDTH, len(data.COUNTED) + 2 + data.PLACES + 1)
+        torch.nn.init.zeros_(self.token.weight)  # so that it asks nothing of a trained tower before it can read it
+
+
+def token_loss(head, views, targets):
+    """Numbers are fitted by least squares: a mean over tokens, which is what attention takes, then is a count."""
+    count, centre, there, needle = targets
+    n, c, t, g = head.token(views).split([count.shape[-1], 2, there.shape[-1], 1], -1)
+    square = lambda x, y: ((x - y) ** 2).mean() if len(y) else x.sum() * 0
+    counts = 10 * square(n, count)
+    places = 2 * square(c[centre[..., 0] >= 0], centre[centre[..., 0] >= 0])
+    some = there.sum(-1) > 0
+    chars = F.binary_cross_entropy_with_logits(t[some], there[some]) * 5 if some.any() else t.sum() * 0
+    chars = chars + F.binary_cross_entropy_with_logits(t, there)
+    gauges = 2 * square(g[needle >= 0, 0], needle[needle >= 0])
+    parts = [counts, places, chars, gauges]
+    token_loss.parts = [round(x.item(), 2) for x in parts]
+    return sum(parts)
+
+
+token_loss.parts = []
+
+
 def dense_loss(head, features, targets, weight=1.0):
     obj, col, text, gauge, scale = targets
-    out = head(features)
+    out = head.patch(features)
     o, c, t, g, s = out.split([data.OBJECTS, len(scenes.COLOURS), data.SLOTS * (len(data.CHARS) + 1), data.BINS, len(scenes.SCALES)], -1)
     ce = lambda x, y: F.cross_entropy(x.reshape(-1, x.shape[-1]), y.reshape(-1), ignore_index=-1) if (y >= 0).any() else x.sum() * 0
     there = text > 0  # the few places with a character count more than the many without
@@ -143,12 +172,20 @@ def normal(images):
 def losses(see, model, head, b, a):
     """Loss of the answers and of the dense targets; an untaught part counts zero."""
     features = see(b)
-    aux = dense_loss(head, features, b["dense"], a.chars) if a.aux > 0 else features.new_zeros(())
+    views = model.shuffle(features)
+    aux = features.new_zeros(())
+    if a.aux > 0:
+        aux = dense_loss(head, features, b["dense"][:5], a.chars) if not a.frozen else aux
+        aux = aux + token_loss(head, views, b["dense"][5:])
     if a.tower_only:
         return features.new_zeros(()), aux
     wanted = (b["lab"][:, 1:] >= 0).nonzero(as_tuple=True)
-    logits = model.read(model.shuffle(features), b["ids"], b["pos"], data.attention_mask(b["seg"]), wanted)
-    return F.cross_entropy(logits, b["lab"][:, 1:][wanted]), aux
+    logits = model.read(views, b["ids"], b["pos"], data.attention_mask(b["seg"]), wanted)
+    each = F.cross_entropy(logits, b["lab"][:, 1:][wanted], reduction="none")
+    # A long answer counts more than a short one, but not by its length.
+    answer = wanted[0] * data.MOST + b["which"][:, 1:][wanted]
+    share = answer.bincount().float()[answer].rsqrt()
+    return (each * share).sum() / share.sum(), aux
 
 
 def gradients(see, model, head, b, a, pool, params):
@@ -197,7 +234,7 @@ def evaluate(model, batches):
     return {t: hits[t] / total[t] for t in sorted(total)}
 
 
-def schedule(part, warm=0.01, hold=0.45):
+def schedule(part, warm=0.03, hold=0.45):
     """Learning rate factor at a fraction of the stage."""
     if part < warm:
         return part / warm
@@ -219,7 +256,7 @@ def main():
     p.add_argument("--frozen", action="store_true", help="the decoder alone, on what the tower makes of the library")
     p.add_argument("--resume")
     p.add_argument("--tower", help="checkpoint that the tower is taken from, with --resume for everything else")
-    p.add_argument("--start", help="folder of an exported pair to start from")
+    p.add_argument("--start", help="checkpoint whose averaged weights, or folder whose exported pair, to start from")
     p.add_argument("--recipe")
     p.add_argument("--library", help="scenes drawn beforehand by data.py")
     p.add_argument("--threads", type=int, default=2)
@@ -233,7 +270,7 @@ def main():
     encoder = data.Encoder(data.tokenizer(tok_path))
     held = scenes.digits_split(True)
     tests = [data.batch([data.scene(900_000_000 + s + i, held, {}) for i in range(64)], encoder, random.Random(s), {}) for s in (0, 64, 128)]
-    model, head = Pocket(), torch.nn.Linear(V_WIDTH, DENSE)
+    model, head = Pocket(), Heads()
     ema = {}
     state = torch.load(a.resume, weights_only=False, map_location=a.device) if a.resume else None
     if state:
@@ -245,8 +282,12 @@ def main():
             model.load_state_dict({**state["ema"], **tower}), head.load_state_dict(other["head"])
             ema = {k: v.clone() for k, v in model.state_dict().items()}
     elif a.start:
-        from export import read_pair
-        model.load_state_dict(read_pair(a.start))
+        if os.path.isdir(a.start):
+            from export import read_pair
+            model.load_state_dict(read_pair(a.start))
+        else:
+            other = torch.load(a.start, weights_only=False, map_location=a.device)
+            model.load_state_dict(other["ema"]), head.load_state_dict(other["head"])
         ema = {k: v.clone() for k, v in model.state_dict().items()}
     else:
         model.begin(normal(torch.cat([t["images"] for t in tests])))
@@ -301,7 +342,7 @@ def run(a, model, head, ema, tok_path, tests, state):
                 ema[k].lerp_(v, 1 - keep)
         if step % 50 == 0:
             d = time.time() - last
-            print(f"{step} lm {sum(x[0] for x in stat[-50:]) / len(stat[-50:]):.3f} aux {sum(x[1] for x in stat[-50:]) / len(stat[-50:]):.3f} {dense_loss.parts} lr {lr:.5f} {step - first} steps {(time.time() - begin) / (step - first):.2f} s/step {part:.3f}", flush=True)
+            print(f"{step} lm {sum(x[0] for x in stat[-50:]) / len(stat[-50:]):.3f} aux {sum(x[1] for x in stat[-50:]) / len(stat[-50:]):.3f} {dense_loss.parts} {token_loss.parts} lr {lr:.5f} {step - first} steps {(time.time() - begin) / (step - first):.2f} s/step {part:.3f}", flush=True)
         if time.time() - last > 180:
             save(a, model, head, ema, muon, adam, step, seen, spent + time.time() - begin)
             last, rounds = time.time(), rounds + 1

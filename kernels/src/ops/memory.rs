@@ -369,13 +369,17 @@ fn scaled_sums<I: Isa, const T: usize, const B: usize>(
     for (k, row) in values.chunks_exact(layout.value()).enumerate() {
         let (codes, scales) = row.split_at_checked(layout.head_dim / 4).unwrap_or_default();
         let codes = bytemuck::cast_slice::<f32, i8>(codes).as_chunks::<LANES>().0;
-        for b in 0..B {
+        let (mut v, mut scale) = ([isa.splat(0.0); B], [0.0; B]);
+        for (b, (v, scale)) in v.iter_mut().zip(&mut scale).enumerate() {
             let at = first / LANES + b;
-            let (Some(v), Some(scale)) = (codes.get(at), scales.get(at * LANES / GROUP)) else { continue };
-            let v = isa.load_codes(v);
-            for t in 0..T {
-                let weight = p[t].get(k).copied().unwrap_or(0.0);
-                y[t][b] = isa.fma(isa.splat(weight * scale), v, y[t][b]);
+            if let (Some(codes), Some(of_group)) = (codes.get(at), scales.get(at * LANES / GROUP)) {
+                (*v, *scale) = (isa.load_codes(codes), *of_group);
+            }
+        }
+        for (y, p) in y.iter_mut().zip(p) {
+            let weight = p.get(k).copied().unwrap_or(0.0);
+            for b in 0..B {
+                y[b] = isa.fma(isa.splat(weight * scale[b]), v[b], y[b]);
             }
         }
     }

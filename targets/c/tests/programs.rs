@@ -30,7 +30,7 @@ const POCKET: Case = Case {
     tower: "../../models/pocket/mmproj-pocket.gguf",
     picture: "../../models/pocket/sample/panel.png",
     question: "What does the label say?",
-    answer: Some("DOOR"),
+    answer: Some("RESET"),
 };
 
 /// The static library that was built with this test.
