@@ -110,16 +110,22 @@ fn a_limit_is_kept_refused_or_fitted_into() {
     assert_eq!(ocelli(&with(&["run".into()], &with(&model, &["--fit", "x"]))).code, Some(2));
 
     // A large image takes more than the smallest tiling of it: between the two, fitting helps.
-    let bill = |rest: &[&str]| {
-        let args = [&["--largest-image", "61x43", "--threads", "2"], rest].concat();
-        plan(&with(&model, &args))["total"].as_u64().unwrap()
+    let between =
+        |bill: &dyn Fn(&[&str]) -> u64| ((bill(&[]) + bill(&["--image-tokens", "4"])) / 2).to_string();
+    let planned = |rest: &[&str]| {
+        plan(&with(&model, &[&["--largest-image", "61x43", "--threads", "2"], rest].concat()))
     };
-    let between = ((bill(&[]) + bill(&["--image-tokens", "4"])) / 2).to_string();
-    refused(&limited(&between, &[]), 5, &[]);
-    let fitted = limited(&between, &["--fit"]);
+    let tables = planned(&[])["tables"].as_u64().unwrap();
+    let limit = between(&|rest| {
+        let bytes = asked(&with(&model, &[&look[..], rest, &[QUESTION]].concat()))["bytes"].clone();
+        tables + ["weights", "arena", "kv", "io"].iter().map(|key| bytes[key].as_u64().unwrap()).sum::<u64>()
+    });
+    refused(&limited(&limit, &[]), 5, &[]);
+    let fitted = limited(&limit, &["--fit"]);
     assert!(fitted.err.contains("4 tokens"), "{}", fitted.err);
     assert_eq!(one_line(&fitted)["image_tokens"], 4);
-    let args = with(&model, &["--largest-image", "61x43", "--threads", "2", "--memory-limit", &between]);
+    let limit = between(&|rest| planned(rest)["total"].as_u64().unwrap());
+    let args = with(&model, &["--largest-image", "61x43", "--threads", "2", "--memory-limit", &limit]);
     assert_eq!(ocelli(&with(&["plan".into()], &args)).code, Some(5));
     assert_eq!(plan(&[&args[..], &["--fit"]].concat())["image_tokens"], 4);
 }

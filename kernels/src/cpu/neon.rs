@@ -323,17 +323,17 @@ impl<D: Dot> Isa for Neon<D> {
     #[inline(always)]
     fn weigh_bytes(self, sum: Self::N, bytes: &[u8; LANES], by: i32) -> Self::N {
         // SAFETY: see above.
-        unsafe {
+        let wide = unsafe {
             let bytes = vld1q_u8(bytes.as_ptr());
             let (low, high) = (vmovl_u8(vget_low_u8(bytes)), vmovl_high_u8(bytes));
-            let wide = [
+            [
                 vmovl_u16(vget_low_u16(low)),
                 vmovl_high_u16(low),
                 vmovl_u16(vget_low_u16(high)),
                 vmovl_high_u16(high),
-            ];
-            lanes!(sum, wide => |sum, wide| vmlaq_n_s32(sum, vreinterpretq_s32_u32(wide), by))
-        }
+            ]
+        };
+        lanes!(sum, wide => |sum, wide| vmlaq_n_s32(sum, vreinterpretq_s32_u32(wide), by))
     }
     #[inline(always)]
     fn weigh_pairs(self, sums: [Self::N; 2], pairs: &[u8; 2 * LANES], by: &[[u8; 4]; 2]) -> [Self::N; 2] {
@@ -367,18 +367,16 @@ impl<D: Dot> Isa for Neon<D> {
     #[inline(always)]
     fn shift_left(self, x: Self::N, bits: i32) -> Self::N {
         // SAFETY: see above.
-        unsafe {
-            let bits = vdupq_n_s32(bits);
-            lanes!(x => |x| vshlq_s32(x, bits))
-        }
+        let bits = unsafe { vdupq_n_s32(bits) };
+        lanes!(x => |x| vshlq_s32(x, bits))
     }
     #[inline(always)]
     fn store_bytes(self, x: Self::N, bits: i32, to: &mut [u8; LANES]) {
+        // SAFETY: see above. Shifting by a negative count is a shift to the right.
+        let bits = unsafe { vdupq_n_s32(-bits) };
+        let words = lanes!(x => |x| vqmovun_s32(vshlq_s32(x, bits)));
         // SAFETY: see above.
         unsafe {
-            // Shifting by a negative count is a shift to the right.
-            let bits = vdupq_n_s32(-bits);
-            let words = lanes!(x => |x| vqmovun_s32(vshlq_s32(x, bits)));
             let low = vqmovn_u16(vcombine_u16(words[0], words[1]));
             let high = vqmovn_u16(vcombine_u16(words[2], words[3]));
             vst1q_u8(to.as_mut_ptr(), vcombine_u8(low, high));
