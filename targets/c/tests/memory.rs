@@ -105,8 +105,10 @@ fn the_longest_conversations_stay_within_the_block() {
             for kind in 0..5 {
                 assert_eq!(unsafe { ocelli_reset(talk, RESET_ALL) }, OK);
                 for share in [most / 10, most / 3, most / 2] {
-                    assert_eq!(say(talk, 1, &text_of(share, kind)), OK, "{}", error(talk));
-                    let status = listen(talk, 64).1;
+                    // A model that answers at length may have filled the conversation before.
+                    let status = say(talk, 1, &text_of(share, kind));
+                    assert!([OK, NO_CONTEXT].contains(&status), "{}", error(talk));
+                    let status = if status == OK { listen(talk, 64).1 } else { status };
                     assert!([END, NO_CONTEXT].contains(&status), "{}", error(talk));
                     worst = worst.max(stats(talk).heap_peak);
                     assert_eq!(stats(talk).beyond, 0, "{name} {context} {kind} {share}");
