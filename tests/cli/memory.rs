@@ -127,7 +127,9 @@ fn a_limit_is_kept_refused_or_fitted_into() {
     let limit = between(&|rest| planned(rest)["total"].as_u64().unwrap());
     let args = with(&model, &["--largest-image", "61x43", "--threads", "2", "--memory-limit", &limit]);
     assert_eq!(ocelli(&with(&["plan".into()], &args)).code, Some(5));
-    assert_eq!(plan(&[&args[..], &["--fit"]].concat())["image_tokens"], 4);
+    let fitted = plan(&[&args[..], &["--fit"]].concat());
+    assert!(fitted["total"].as_u64().unwrap() <= limit.parse().unwrap());
+    assert!((4..20).contains(&fitted["image_tokens"].as_u64().unwrap()), "of the 20 that it would be");
 }
 
 /// Runs it with the prompt on standard input, and measures the process before it gets one: the program with its

@@ -47,8 +47,9 @@ fn library() -> PathBuf {
     built(deps.parent().unwrap()).or_else(|| built(&deps)).expect("the static library")
 }
 
-fn build(compiler: &str, standard: &str, source: &str) -> PathBuf {
-    let name = format!("{compiler}-{standard}-{}", source.replace(['.', '/'], "-"));
+/// Compiles a program of its own for each test: they run side by side.
+fn build(test: &str, compiler: &str, standard: &str, source: &str) -> PathBuf {
+    let name = format!("{test}-{compiler}-{standard}-{}", source.replace(['.', '/'], "-"));
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let out = Command::new(compiler)
         .current_dir(HERE)
@@ -114,7 +115,7 @@ fn every_compiler_and_standard_gives_the_answer() {
     ] {
         for compiler in compilers {
             for standard in standards {
-                let program = build(compiler, standard, source);
+                let program = build("plain", compiler, standard, source);
                 assert_eq!(answer(&mut Command::new(&program), &GOLDEN), expected, "{compiler} {standard}");
                 assert_eq!(answer(&mut Command::new(&program), &POCKET), POCKET.answer.unwrap());
             }
@@ -125,7 +126,7 @@ fn every_compiler_and_standard_gives_the_answer() {
 #[test]
 fn valgrind_finds_nothing() {
     for (compiler, standard, source) in [("gcc", "c99", "smoke.c"), ("g++", "c++17", "objects.cpp")] {
-        let program = build(compiler, standard, source);
+        let program = build("valgrind", compiler, standard, source);
         let mut valgrind = Command::new("valgrind");
         // The template interpreter's tables, 16 kB once, live as long as the process, and are reached by pointers into
         // pieces, which valgrind calls "possibly lost".
@@ -138,7 +139,7 @@ fn valgrind_finds_nothing() {
 
 #[test]
 fn nothing_is_allocated_but_for_decoding() {
-    let program = build("gcc", "c99", "allocations.c");
+    let program = build("allocations", "gcc", "c99", "allocations.c");
     for case in [&GOLDEN, &POCKET] {
         let out = answer(&mut Command::new(&program), case);
         println!("{out}");
