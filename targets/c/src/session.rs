@@ -71,7 +71,7 @@ impl Session {
 /// Does something with a session: alone, allocating from its block, with panics caught and errors kept.
 ///
 /// # Safety
-/// As [`Block::from_ptr`].
+/// As `Block::from_ptr`.
 pub unsafe fn with(
     session: *mut Block<Session>,
     work: impl FnOnce(&mut Talk) -> Result<Status, Failure>,
