@@ -1,134 +1,21 @@
 //! AVX2 with FMA and F16C: every x86 laptop and edge box since 2013. Sixteen lanes are two registers.
 //!
-//! Two instruction sets share all but the integer dot product: `Avx<Pairs>` is what AVX2 itself has, `Avx<Vnni>` adds
-//! `vpdpbusd` in its short form (AVX-VNNI: Alder Lake, N100 and later, Zen 5), which takes the place of three
-//! instructions.
+//! Two instruction sets share all but the integer dot product, which is in `avx/dot.rs`: `Avx<Pairs>` is what AVX2 itself
+//! has, `Avx<Vnni>` adds AVX-VNNI.
 #![allow(unsafe_code, reason = "intrinsics; the tokens below prove the CPU has them")]
 
 use super::{Isa, LANES, Task};
-use crate::ops::Kernels;
 use core::arch::x86_64::*;
 
-/// The part that differs: unsigned bytes of weights times signed bytes of activations, added up. A value of the type is
-/// the proof that the CPU has its instructions.
-pub(super) trait Dot: Copy + Send + Sync + 'static {
-    /// The name of the instruction set that has this dot product.
-    const NAME: &'static str;
-    /// [`Isa::WIDE_BIAS`].
-    const WIDE_BIAS: i32;
-    /// The proof, if this CPU has the instructions.
-    fn new() -> Option<Self>;
-    /// Runs the task with the features enabled.
-    fn enter<T: Task>(isa: Avx<Self>, task: T) -> T::Out;
-    /// `sum[j] + Σᵢ w[4j + i] · x[4j + i]` for the four `i`, exactly. Codes as in [`Isa::dot4`].
-    fn dot<const WIDE: bool>(self, sum: __m256i, w: __m256i, x: __m256i) -> __m256i;
-    /// How many products of pairs, each added to the one before, fit 16 bits; 1 where they are never kept there.
-    fn pairs<const WIDE: bool>(_largest: i8) -> usize {
-        1
-    }
-}
+mod dot;
 
-/// `maddubs`, which multiplies unsigned by signed bytes and adds pairs in 16 bits.
-///
-/// Narrow codes are unsigned as they are (2 · 127 · 127 fits). A wide code passes its sign to x: |w| · (±x), where
-/// |−128| = 128 is right as an unsigned byte and 2 · 128 · 127 still fits; x itself is never −128.
-#[derive(Clone, Copy)]
-pub(super) struct Pairs(());
-
-impl Dot for Pairs {
-    const NAME: &'static str = "avx2";
-    const WIDE_BIAS: i32 = 0;
-
-    fn new() -> Option<Pairs> {
-        #[cfg(feature = "std")]
-        let has = std::arch::is_x86_feature_detected!("avx2")
-            && std::arch::is_x86_feature_detected!("fma")
-            && std::arch::is_x86_feature_detected!("f16c");
-        #[cfg(not(feature = "std"))]
-        let has = cfg!(all(target_feature = "avx2", target_feature = "fma", target_feature = "f16c"));
-        has.then_some(Pairs(()))
-    }
-    #[inline(always)]
-    fn enter<T: Task>(isa: Avx<Pairs>, task: T) -> T::Out {
-        // SAFETY: a `Pairs` leaves `new` only after the features have been seen.
-        unsafe { enter_pairs(isa, task) }
-    }
-    #[inline(always)]
-    fn dot<const WIDE: bool>(self, sum: __m256i, w: __m256i, x: __m256i) -> __m256i {
-        // SAFETY: as above; register operations only.
-        unsafe {
-            let pairs = if WIDE {
-                _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w))
-            } else {
-                _mm256_maddubs_epi16(w, x)
-            };
-            _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
-        }
-    }
-    #[inline(always)]
-    fn pairs<const WIDE: bool>(largest: i8) -> usize {
-        if WIDE { 1 } else { i16::MAX as usize / (2 * 127 * largest.max(1) as usize) }
-    }
-}
-
-#[target_feature(enable = "avx2,fma,f16c")]
-fn enter_pairs<T: Task>(isa: Avx<Pairs>, task: T) -> T::Out {
-    task.run(isa)
-}
-
-/// `vpdpbusd`: four products and their sum in one instruction. Wide codes are shifted by 128 to have no sign, as in
-/// `avx512.rs`.
-#[derive(Clone, Copy)]
-pub(super) struct Vnni(());
-
-impl Dot for Vnni {
-    const NAME: &'static str = "avx-vnni";
-    const WIDE_BIAS: i32 = 128;
-
-    fn new() -> Option<Vnni> {
-        #[cfg(feature = "std")]
-        let has = std::arch::is_x86_feature_detected!("avxvnni");
-        #[cfg(not(feature = "std"))]
-        let has = cfg!(target_feature = "avxvnni");
-        (has && Pairs::new().is_some()).then_some(Vnni(()))
-    }
-    #[inline(always)]
-    fn enter<T: Task>(isa: Avx<Vnni>, task: T) -> T::Out {
-        // SAFETY: a `Vnni` leaves `new` only after the features have been seen.
-        unsafe { enter_vnni(isa, task) }
-    }
-    #[inline(always)]
-    fn dot<const WIDE: bool>(self, sum: __m256i, w: __m256i, x: __m256i) -> __m256i {
-        // SAFETY: as above; register operations only.
-        unsafe { _mm256_dpbusd_avx_epi32(sum, w, x) }
-    }
-}
-
-#[target_feature(enable = "avx2,fma,f16c,avxvnni")]
-fn enter_vnni<T: Task>(isa: Avx<Vnni>, task: T) -> T::Out {
-    task.run(isa)
-}
+#[cfg(test)]
+pub(super) use dot::long::Long;
+pub(super) use dot::{Dot, Pairs, Vnni};
 
 /// The token, which holds the proof.
 #[derive(Clone, Copy)]
 pub(super) struct Avx<D>(D);
-
-impl<D: Dot> Avx<D> {
-    /// The proof that this CPU has the instructions, if it has.
-    pub(super) fn new() -> Option<Avx<D>> {
-        D::new().map(Avx)
-    }
-}
-
-pub(super) fn detect() -> Option<&'static dyn Kernels> {
-    static TOKEN: Avx<Pairs> = Avx(Pairs(()));
-    Avx::<Pairs>::new().map(|_| &TOKEN as &dyn Kernels)
-}
-
-pub(super) fn detect_vnni() -> Option<&'static dyn Kernels> {
-    static TOKEN: Avx<Vnni> = Avx(Vnni(()));
-    Avx::<Vnni>::new().map(|_| &TOKEN as &dyn Kernels)
-}
 
 /// Eight columns of eight rows of 32-bit words: three rounds of interleaving pairs, quads and halves.
 #[inline]
@@ -152,41 +39,6 @@ fn transpose8(r: [__m256i; 8]) -> [__m256i; 8] {
         high(e2, f2),
         high(e3, f3),
     ]
-}
-
-/// [`Isa::transpose_bytes`] for both x86 machines: interleaving rows eight apart four times turns sixteen.
-#[inline]
-#[target_feature(enable = "sse2")]
-pub(super) fn transpose_bytes(from: [&[u8; LANES]; LANES], to: &mut [[u8; LANES]; LANES]) {
-    let mut rows = [_mm_setzero_si128(); LANES];
-    for (register, row) in rows.iter_mut().zip(from) {
-        // SAFETY: an unaligned load of sixteen bytes from an array of so many.
-        *register = unsafe { _mm_loadu_si128(row.as_ptr().cast()) };
-    }
-    for _ in 0..4 {
-        let old = rows;
-        for i in 0..8 {
-            rows[2 * i] = _mm_unpacklo_epi8(old[i], old[i + 8]);
-            rows[2 * i + 1] = _mm_unpackhi_epi8(old[i], old[i + 8]);
-        }
-    }
-    for (register, column) in rows.into_iter().zip(to) {
-        // SAFETY: likewise, a store.
-        unsafe { _mm_storeu_si128(column.as_mut_ptr().cast(), register) }
-    }
-}
-
-/// [`Isa::zip_bytes`] for both.
-#[inline]
-#[target_feature(enable = "sse2")]
-pub(super) fn zip_bytes(a: &[u8; LANES], b: &[u8; LANES], to: &mut [u8; 2 * LANES]) {
-    // SAFETY: unaligned loads and stores of sixteen bytes inside arrays of so many, or twice.
-    unsafe {
-        let (a, b) = (_mm_loadu_si128(a.as_ptr().cast()), _mm_loadu_si128(b.as_ptr().cast()));
-        let p = to.as_mut_ptr().cast::<__m128i>();
-        _mm_storeu_si128(p, _mm_unpacklo_epi8(a, b));
-        _mm_storeu_si128(p.add(1), _mm_unpackhi_epi8(a, b));
-    }
 }
 
 /// Eight registers of eight sums: lane r of one result is the total of the low half of register r, of the other that
@@ -501,7 +353,7 @@ impl<D: Dot> Isa for Avx<D> {
     #[inline(always)]
     fn zip_bytes(self, a: &[u8; LANES], b: &[u8; LANES], to: &mut [u8; 2 * LANES]) {
         // SAFETY: see above.
-        unsafe { zip_bytes(a, b, to) }
+        unsafe { super::x86::zip_bytes(a, b, to) }
     }
     #[inline(always)]
     fn shift_left(self, x: Self::N, bits: i32) -> Self::N {
@@ -526,7 +378,7 @@ impl<D: Dot> Isa for Avx<D> {
     #[inline(always)]
     fn transpose_bytes(self, from: [&[u8; LANES]; LANES], to: &mut [[u8; LANES]; LANES]) {
         // SAFETY: see above.
-        unsafe { transpose_bytes(from, to) }
+        unsafe { super::x86::transpose_bytes(from, to) }
     }
     #[inline(always)]
     fn transpose(self, from: [&[u32; LANES]; LANES], to: &mut [[u32; LANES]; LANES]) {
@@ -545,42 +397,5 @@ impl<D: Dot> Isa for Avx<D> {
                 }
             }
         }
-    }
-}
-
-#[cfg(test)]
-pub(super) mod tests {
-    //! `vpdpbusd` has two encodings that compute the same. A CPU that has only the long one (AVX-512 with VNNI, 256 bits
-    //! wide) can so run everything of [`Vnni`](super::Vnni) but the encoding itself.
-
-    use super::*;
-
-    #[derive(Clone, Copy)]
-    pub(in crate::cpu) struct Long(());
-
-    impl Dot for Long {
-        const NAME: &'static str = "avx-vnni, in the long encoding";
-        const WIDE_BIAS: i32 = 128;
-
-        fn new() -> Option<Long> {
-            let has = std::arch::is_x86_feature_detected!("avx512vnni")
-                && std::arch::is_x86_feature_detected!("avx512vl");
-            (has && Pairs::new().is_some()).then_some(Long(()))
-        }
-        #[inline(always)]
-        fn enter<T: Task>(isa: Avx<Long>, task: T) -> T::Out {
-            // SAFETY: a `Long` leaves `new` only after the features have been seen.
-            unsafe { enter_long(isa, task) }
-        }
-        #[inline(always)]
-        fn dot<const WIDE: bool>(self, sum: __m256i, w: __m256i, x: __m256i) -> __m256i {
-            // SAFETY: as above; register operations only.
-            unsafe { _mm256_dpbusd_epi32(sum, w, x) }
-        }
-    }
-
-    #[target_feature(enable = "avx2,fma,f16c,avx512vnni,avx512vl")]
-    fn enter_long<T: Task>(isa: Avx<Long>, task: T) -> T::Out {
-        task.run(isa)
     }
 }

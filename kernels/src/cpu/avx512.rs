@@ -5,16 +5,17 @@
 //! which costs nothing where the caller starts from −128 times the sum of the activations.
 #![allow(unsafe_code, reason = "intrinsics; the token below proves the CPU has them")]
 
-use super::{Isa, LANES, Task};
-use crate::ops::Kernels;
+use super::{Detect, Isa, LANES, Task};
 use core::arch::x86_64::*;
 
-pub(super) fn detect() -> Option<&'static dyn Kernels> {
-    static TOKEN: Avx512 = Avx512(());
-    Avx512::new().map(|_| &TOKEN as &dyn Kernels)
+impl Detect for Avx512 {
+    fn detect() -> Option<&'static Avx512> {
+        static TOKEN: Avx512 = Avx512(());
+        Avx512::new().map(|_| &TOKEN)
+    }
 }
 
-/// The token: only [`Avx512::new`] and [`detect`] let it out, after they have seen the features.
+/// The token: only [`Avx512::new`] and [`Detect`] let it out, after they have seen the features.
 #[derive(Clone, Copy)]
 pub(super) struct Avx512(());
 
@@ -301,7 +302,7 @@ impl Isa for Avx512 {
     #[inline(always)]
     fn zip_bytes(self, a: &[u8; LANES], b: &[u8; LANES], to: &mut [u8; 2 * LANES]) {
         // SAFETY: see above.
-        unsafe { super::avx::zip_bytes(a, b, to) }
+        unsafe { super::x86::zip_bytes(a, b, to) }
     }
     #[inline(always)]
     fn shift_left(self, x: __m512i, bits: i32) -> __m512i {
@@ -320,7 +321,7 @@ impl Isa for Avx512 {
     #[inline(always)]
     fn transpose_bytes(self, from: [&[u8; LANES]; LANES], to: &mut [[u8; LANES]; LANES]) {
         // SAFETY: see above.
-        unsafe { super::avx::transpose_bytes(from, to) }
+        unsafe { super::x86::transpose_bytes(from, to) }
     }
     #[inline(always)]
     fn transpose(self, from: [&[u32; LANES]; LANES], to: &mut [[u32; LANES]; LANES]) {

@@ -8,7 +8,7 @@
 //! Kernels are `#[inline(always)]` and reach the machine through [`Isa::enter`], which is the one function compiled
 //! with the instruction set's features: everything below it is inlined there.
 //!
-//! To add an instruction set: one file, one line in [`ISAS`], and its name in [`run`].
+//! To add an instruction set: one file, and one line in the list below.
 
 use crate::ops::Kernels;
 
@@ -22,6 +22,8 @@ pub use scalar::Scalar;
 mod avx;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 mod neon;
@@ -54,7 +56,7 @@ pub trait Isa: Copy + Send + Sync + 'static {
     /// Its name, as `OCELLI_ISA` spells it.
     const NAME: &'static str;
 
-    /// Activation rows that share a load of a panel: as many as leave registers for everything else.
+    /// Activation rows that share a load of a panel of codes: as many as leave registers for everything else.
     const ROWS: usize = 4;
 
     /// Sums of sixteen lanes that a loop over floats keeps in registers: enough that none waits for its last addition.
@@ -169,20 +171,53 @@ pub struct Entry {
     pub detect: fn() -> Option<&'static dyn Kernels>,
 }
 
-/// All instruction sets of this architecture, the fastest first.
-pub const ISAS: &[Entry] = &[
-    #[cfg(target_arch = "x86_64")]
-    Entry { name: avx512::Avx512::NAME, detect: avx512::detect },
-    #[cfg(target_arch = "x86_64")]
-    Entry { name: <avx::Vnni as avx::Dot>::NAME, detect: avx::detect_vnni },
-    #[cfg(target_arch = "x86_64")]
-    Entry { name: <avx::Pairs as avx::Dot>::NAME, detect: avx::detect },
-    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-    Entry { name: <neon::Dotprod as neon::Dot>::NAME, detect: neon::detect_dotprod },
-    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-    Entry { name: <neon::Widening as neon::Dot>::NAME, detect: neon::detect },
-    Entry { name: Scalar::NAME, detect: scalar::detect },
-];
+/// How an instruction set is found.
+trait Detect: Isa {
+    /// The proof that this CPU has the instructions, if it has.
+    fn detect() -> Option<&'static Self>;
+}
+
+macro_rules! isas {
+    ($($(#[$there:meta])? $isa:ty;)*) => {
+        /// All instruction sets of this architecture, the fastest first.
+        pub const ISAS: &[Entry] = &[$($(#[$there])? Entry {
+            name: <$isa as Isa>::NAME,
+            detect: || <$isa as Detect>::detect().map(|isa| isa as &dyn Kernels),
+        },)*];
+
+        /// Runs a task on the named instruction set, or on the fastest this CPU has. For work that is no
+        /// [`Job`](crate::ops::Job).
+        ///
+        /// # Errors
+        /// As [`choose`].
+        pub fn run<T: Task>(name: Option<&str>, task: T) -> Result<T::Out, UnknownIsa> {
+            let chosen = choose(name)?.name();
+            $($(#[$there])? {
+                if let Some(isa) = <$isa as Detect>::detect().filter(|_| <$isa as Isa>::NAME == chosen) {
+                    return Ok(isa.enter(task));
+                }
+            })*
+            Err(UnknownIsa { known: true })
+        }
+
+        /// Runs a task on every instruction set that this CPU has.
+        #[cfg(test)]
+        fn on_each<T: Task + Clone>(task: &T) {
+            $($(#[$there])? {
+                <$isa as Detect>::detect().map(|isa| isa.enter(task.clone()));
+            })*
+        }
+    };
+}
+
+isas! {
+    #[cfg(target_arch = "x86_64")] avx512::Avx512;
+    #[cfg(target_arch = "x86_64")] avx::Avx<avx::Vnni>;
+    #[cfg(target_arch = "x86_64")] avx::Avx<avx::Pairs>;
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))] neon::Neon<neon::Dotprod>;
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))] neon::Neon<neon::Widening>;
+    Scalar;
+}
 
 /// The kernels of the named instruction set, or the fastest this CPU has.
 ///
@@ -194,29 +229,6 @@ pub fn choose(name: Option<&str>) -> Result<&'static dyn Kernels, UnknownIsa> {
         .filter(named)
         .find_map(|e| (e.detect)())
         .ok_or(UnknownIsa { known: name.is_none_or(|n| ISAS.iter().any(|e| e.name == n)) })
-}
-
-/// Runs a task on the named instruction set, or on the fastest this CPU has. For work that is no [`Job`](crate::ops::Job).
-///
-/// # Errors
-/// As [`choose`].
-pub fn run<T: Task>(name: Option<&str>, task: T) -> Result<T::Out, UnknownIsa> {
-    let chosen = choose(name)?.name();
-    macro_rules! try_on {
-        ($($isa:expr),*) => {$(
-            if let Some(isa) = $isa.filter(|_| chosen == name_of(&$isa)) {
-                return Ok(isa.enter(task));
-            }
-        )*};
-    }
-    fn name_of<I: Isa>(_: &Option<I>) -> &'static str {
-        I::NAME
-    }
-    #[cfg(target_arch = "x86_64")]
-    try_on!(avx512::Avx512::new(), avx::Avx::<avx::Vnni>::new(), avx::Avx::<avx::Pairs>::new());
-    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-    try_on!(neon::Neon::<neon::Dotprod>::new(), neon::Neon::<neon::Widening>::new());
-    Ok(Scalar.enter(task))
 }
 
 /// The instruction set asked for cannot be used.

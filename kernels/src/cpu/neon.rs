@@ -4,8 +4,7 @@
 //! `Neon<Dotprod>` adds `sdot` (Cortex-A55, A76 and later).
 #![allow(unsafe_code, reason = "intrinsics; the tokens below prove the CPU has them")]
 
-use super::{Isa, LANES, Task};
-use crate::ops::Kernels;
+use super::{Detect, Isa, LANES, Task};
 use core::arch::aarch64::*;
 
 /// The part that differs: four columns of four bytes each, multiplied and added up. A value of the type is the proof
@@ -97,21 +96,18 @@ impl Dot for Dotprod {
 #[derive(Clone, Copy)]
 pub(super) struct Neon<D>(D);
 
-impl<D: Dot> Neon<D> {
-    /// The proof that this CPU has the instructions, if it has.
-    pub(super) fn new() -> Option<Neon<D>> {
-        D::new().map(Neon)
+impl Detect for Neon<Widening> {
+    fn detect() -> Option<&'static Neon<Widening>> {
+        static TOKEN: Neon<Widening> = Neon(Widening(()));
+        Widening::new().map(|_| &TOKEN)
     }
 }
 
-pub(super) fn detect() -> Option<&'static dyn Kernels> {
-    static TOKEN: Neon<Widening> = Neon(Widening(()));
-    Neon::<Widening>::new().map(|_| &TOKEN as &dyn Kernels)
-}
-
-pub(super) fn detect_dotprod() -> Option<&'static dyn Kernels> {
-    static TOKEN: Neon<Dotprod> = Neon(Dotprod(()));
-    Neon::<Dotprod>::new().map(|_| &TOKEN as &dyn Kernels)
+impl Detect for Neon<Dotprod> {
+    fn detect() -> Option<&'static Neon<Dotprod>> {
+        static TOKEN: Neon<Dotprod> = Neon(Dotprod(()));
+        Dotprod::new().map(|_| &TOKEN)
+    }
 }
 
 /// Four columns of four rows of 32-bit words.

@@ -1,18 +1,19 @@
 //! The sixteen-lane machine in plain Rust: the definition of every operation, and the oracle the others are
 //! compared with bit by bit.
 
-use super::{Isa, LANES, Task};
-use crate::ops::Kernels;
+use super::{Detect, Isa, LANES, Task};
 use core::array::from_fn;
 use half::f16;
-
-pub(super) fn detect() -> Option<&'static dyn Kernels> {
-    Some(&Scalar)
-}
 
 /// No instructions beyond what the target always has.
 #[derive(Clone, Copy, Debug)]
 pub struct Scalar;
+
+impl Detect for Scalar {
+    fn detect() -> Option<&'static Scalar> {
+        Some(&Scalar)
+    }
+}
 
 type F = [f32; LANES];
 

@@ -9,24 +9,11 @@ mod exact;
 
 use super::*;
 
-/// Runs a task on every instruction set that this CPU has.
+/// Runs a task on every instruction set that this CPU has, and on those that stand in for one it lacks.
 pub(crate) fn each_isa<T: Task + Clone>(task: T) {
-    fn on<T: Task, I: Isa>(isa: Option<I>, task: T) {
-        isa.map(|isa| isa.enter(task));
-    }
-    on(Some(Scalar), task.clone());
+    on_each(&task);
     #[cfg(target_arch = "x86_64")]
-    {
-        on(avx::Avx::<avx::Pairs>::new(), task.clone());
-        on(avx::Avx::<avx::Vnni>::new(), task.clone());
-        on(avx::Avx::<avx::tests::Long>::new(), task.clone());
-        on(avx512::Avx512::new(), task.clone());
-    }
-    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-    {
-        on(neon::Neon::<neon::Widening>::new(), task.clone());
-        on(neon::Neon::<neon::Dotprod>::new(), task.clone());
-    }
+    avx::Avx::<avx::Long>::detect().map(|isa| isa.enter(task));
 }
 
 /// A test whose body is compiled for, and run on, every instruction set.

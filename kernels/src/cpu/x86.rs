@@ -1,0 +1,40 @@
+//! Moving bytes about, for all x86 machines: SSE2 is enough.
+#![allow(unsafe_code, reason = "unaligned loads and stores of whole arrays")]
+
+use super::LANES;
+use core::arch::x86_64::*;
+
+/// [`super::Isa::transpose_bytes`]: interleaving rows eight apart four times turns sixteen.
+#[inline]
+#[target_feature(enable = "sse2")]
+pub(super) fn transpose_bytes(from: [&[u8; LANES]; LANES], to: &mut [[u8; LANES]; LANES]) {
+    let mut rows = [_mm_setzero_si128(); LANES];
+    for (register, row) in rows.iter_mut().zip(from) {
+        // SAFETY: an unaligned load of sixteen bytes from an array of so many.
+        *register = unsafe { _mm_loadu_si128(row.as_ptr().cast()) };
+    }
+    for _ in 0..4 {
+        let old = rows;
+        for i in 0..8 {
+            rows[2 * i] = _mm_unpacklo_epi8(old[i], old[i + 8]);
+            rows[2 * i + 1] = _mm_unpackhi_epi8(old[i], old[i + 8]);
+        }
+    }
+    for (register, column) in rows.into_iter().zip(to) {
+        // SAFETY: likewise, a store.
+        unsafe { _mm_storeu_si128(column.as_mut_ptr().cast(), register) }
+    }
+}
+
+/// [`super::Isa::zip_bytes`].
+#[inline]
+#[target_feature(enable = "sse2")]
+pub(super) fn zip_bytes(a: &[u8; LANES], b: &[u8; LANES], to: &mut [u8; 2 * LANES]) {
+    // SAFETY: unaligned loads and stores of sixteen bytes inside arrays of so many, or twice.
+    unsafe {
+        let (a, b) = (_mm_loadu_si128(a.as_ptr().cast()), _mm_loadu_si128(b.as_ptr().cast()));
+        let p = to.as_mut_ptr().cast::<__m128i>();
+        _mm_storeu_si128(p, _mm_unpacklo_epi8(a, b));
+        _mm_storeu_si128(p.add(1), _mm_unpackhi_epi8(a, b));
+    }
+}
