@@ -22,17 +22,3 @@ pub(crate) fn tabulate<B: Copy + Default, const N: usize>(f: impl Fn(usize) -> B
     }
     out
 }
-
-/// `f` of two arrays, element by element; by value, so that a compiler need not fear that the result overlaps them.
-#[inline(always)]
-pub(crate) fn combine<A: Copy, B: Copy, C: Copy + Default, const N: usize>(
-    a: [A; N],
-    b: [B; N],
-    f: impl Fn(A, B) -> C,
-) -> [C; N] {
-    let mut out = [C::default(); N];
-    for ((out, a), b) in out.iter_mut().zip(&a).zip(&b) {
-        *out = f(*a, *b);
-    }
-    out
-}

@@ -4,7 +4,7 @@
 //! has, `Avx<Vnni>` adds AVX-VNNI.
 #![allow(unsafe_code, reason = "intrinsics; the tokens below prove the CPU has them")]
 
-use super::{Isa, LANES, Task};
+use super::{Isa, LANES, Rows, Task, x86};
 use core::arch::x86_64::*;
 
 mod dot;
@@ -54,6 +54,15 @@ fn totals(r: [__m256i; 8]) -> [__m256i; 2] {
     [_mm256_permute2x128_si256::<0x20>(a, b), _mm256_permute2x128_si256::<0x31>(a, b)]
 }
 
+/// Sixteen binary16 values, each in the low half of a word.
+#[inline]
+#[target_feature(enable = "avx2,f16c")]
+fn halves(x: [__m256i; 2]) -> F {
+    // packus works within 128-bit halves: bring the four quarters into order.
+    let x = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi32(x[0], x[1]));
+    [_mm256_cvtph_ps(_mm256_castsi256_si128(x)), _mm256_cvtph_ps(_mm256_extracti128_si256::<1>(x))]
+}
+
 // SAFETY of every block below: an `Avx` leaves this file only after its features have been seen; loads and stores
 // are unaligned ones and go through references to arrays of the exact size.
 macro_rules! lanes {
@@ -76,11 +85,34 @@ macro_rules! lanes {
 
 type F = [__m256; 2];
 
+impl<D: Dot> Avx<D> {
+    /// [`Isa::dot_rows`] of eight rows.
+    #[inline(always)]
+    fn eight<const WIDE: bool>(self, rows: &impl Rows<Self>, first: usize, x: __m256i) -> [__m256i; 2] {
+        // SAFETY: see above.
+        unsafe {
+            let mut sums = [_mm256_setzero_si256(); 8];
+            for (r, sum) in sums.iter_mut().enumerate() {
+                let codes = rows.codes(self, first + r);
+                let codes = if WIDE && D::WIDE_BIAS != 0 {
+                    _mm256_xor_si256(codes, _mm256_set1_epi8(-128))
+                } else {
+                    codes
+                };
+                *sum = self.0.dot::<WIDE>(*sum, codes, x);
+            }
+            totals(sums)
+        }
+    }
+}
+
 impl<D: Dot> Isa for Avx<D> {
     const NAME: &'static str = D::NAME;
     const WIDE_BIAS: i32 = D::WIDE_BIAS;
+    type Plain = Avx<Pairs>;
     type F = F;
     type N = [__m256i; 2];
+    type C = __m256i;
 
     #[inline(always)]
     fn enter<T: Task>(self, task: T) -> T::Out {
@@ -88,13 +120,15 @@ impl<D: Dot> Isa for Avx<D> {
     }
 
     #[inline(always)]
-    fn fetch(self, bytes: &[u8]) {
-        for line in bytes.chunks(64) {
-            // SAFETY: see above; a hint, which reads nothing.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
-        }
+    fn fetch(self, bytes: &[u8], after: usize) {
+        // SAFETY: see above; a hint, which reads nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(bytes.as_ptr().wrapping_add(after).cast()) }
     }
 
+    #[inline(always)]
+    fn plain(self) -> Avx<Pairs> {
+        Avx(self.0.without())
+    }
     #[inline(always)]
     fn splat(self, x: f32) -> F {
         // SAFETY: see above.
@@ -179,6 +213,18 @@ impl<D: Dot> Isa for Avx<D> {
         unsafe {
             let p = from.as_ptr().cast::<__m128i>();
             [_mm256_cvtph_ps(_mm_loadu_si128(p)), _mm256_cvtph_ps(_mm_loadu_si128(p.add(1)))]
+        }
+    }
+    #[inline(always)]
+    fn load_halves(self, from: &[u32; LANES]) -> [F; 2] {
+        // SAFETY: see above.
+        unsafe {
+            let p = from.as_ptr().cast::<__m256i>();
+            let (a, b) = (_mm256_loadu_si256(p), _mm256_loadu_si256(p.add(1)));
+            let mask = _mm256_set1_epi32(0xffff);
+            let low = [_mm256_and_si256(a, mask), _mm256_and_si256(b, mask)];
+            let high = [_mm256_srli_epi32::<16>(a), _mm256_srli_epi32::<16>(b)];
+            [halves(low), halves(high)]
         }
     }
     #[inline(always)]
@@ -287,38 +333,51 @@ impl<D: Dot> Isa for Avx<D> {
         lanes!(a, b => _mm256_add_epi32)
     }
     #[inline(always)]
-    fn dot_rows<const WIDE: bool>(self, rows: [&[i8; 32]; LANES], x: &[i8; 32]) -> [Self::N; 2] {
+    fn dot_rows<const WIDE: bool>(self, rows: &impl Rows<Self>, x: &[i8; 32]) -> [Self::N; 2] {
         // SAFETY: see above.
         unsafe {
             let x = _mm256_loadu_si256(x.as_ptr().cast());
-            let mut out = [[_mm256_setzero_si256(); 2]; 2];
-            for (eight, rows) in rows.as_chunks::<8>().0.iter().enumerate() {
-                let mut sums = [_mm256_setzero_si256(); 8];
-                for (sum, row) in sums.iter_mut().zip(rows) {
-                    let codes = _mm256_loadu_si256(row.as_ptr().cast());
-                    let codes = if WIDE && D::WIDE_BIAS != 0 {
-                        _mm256_xor_si256(codes, _mm256_set1_epi8(-128))
-                    } else {
-                        codes
-                    };
-                    *sum = self.0.dot::<WIDE>(*sum, codes, x);
-                }
-                [out[0][eight], out[1][eight]] = totals(sums);
-            }
-            out
+            let ([a0, a1], [b0, b1]) = (self.eight::<WIDE>(rows, 0, x), self.eight::<WIDE>(rows, 8, x));
+            [[a0, b0], [a1, b1]]
         }
+    }
+
+    #[inline(always)]
+    fn bytes(self, from: &[u8; 32]) -> __m256i {
+        // SAFETY: see above.
+        unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
     }
     #[inline(always)]
-    fn lookup(self, table: &[i8; 16], nibbles: &[u8; 16]) -> [i8; 16] {
-        let mut out = [0; 16];
+    fn nibbles(self, from: &[u8; 16]) -> __m256i {
         // SAFETY: see above.
-        unsafe {
-            let table = _mm_loadu_si128(table.as_ptr().cast());
-            let index = _mm_and_si128(_mm_loadu_si128(nibbles.as_ptr().cast()), _mm_set1_epi8(15));
-            _mm_storeu_si128(out.as_mut_ptr().cast(), _mm_shuffle_epi8(table, index));
-        }
-        out
+        unsafe { x86::nibbles(from) }
     }
+    #[inline(always)]
+    fn bits(self, x: __m256i, right: i32, mask: u8) -> __m256i {
+        // SAFETY: see above.
+        unsafe { x86::bits(x, right, mask) }
+    }
+    #[inline(always)]
+    fn or(self, a: __m256i, b: __m256i) -> __m256i {
+        // SAFETY: see above.
+        unsafe { _mm256_or_si256(a, b) }
+    }
+    #[inline(always)]
+    fn spread(self, bits: [u8; 4], value: u8) -> __m256i {
+        // SAFETY: see above.
+        unsafe { x86::spread(bits, value) }
+    }
+    #[inline(always)]
+    fn look_up(self, table: &[i8; 16], x: __m256i) -> __m256i {
+        // SAFETY: see above.
+        unsafe { x86::look_up(table, x) }
+    }
+    #[inline(always)]
+    fn keep(self, x: __m256i, to: &mut [i8; 32]) {
+        // SAFETY: see above.
+        unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), x) }
+    }
+
     #[inline(always)]
     fn weigh_bytes(self, sum: Self::N, bytes: &[u8; LANES], by: i32) -> Self::N {
         // SAFETY: see above.
@@ -353,7 +412,7 @@ impl<D: Dot> Isa for Avx<D> {
     #[inline(always)]
     fn zip_bytes(self, a: &[u8; LANES], b: &[u8; LANES], to: &mut [u8; 2 * LANES]) {
         // SAFETY: see above.
-        unsafe { super::x86::zip_bytes(a, b, to) }
+        unsafe { x86::zip_bytes(a, b, to) }
     }
     #[inline(always)]
     fn shift_left(self, x: Self::N, bits: i32) -> Self::N {
@@ -378,7 +437,7 @@ impl<D: Dot> Isa for Avx<D> {
     #[inline(always)]
     fn transpose_bytes(self, from: [&[u8; LANES]; LANES], to: &mut [[u8; LANES]; LANES]) {
         // SAFETY: see above.
-        unsafe { super::x86::transpose_bytes(from, to) }
+        unsafe { x86::transpose_bytes(from, to) }
     }
     #[inline(always)]
     fn transpose(self, from: [&[u32; LANES]; LANES], to: &mut [[u32; LANES]; LANES]) {

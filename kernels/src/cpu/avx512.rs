@@ -5,7 +5,7 @@
 //! which costs nothing where the caller starts from −128 times the sum of the activations.
 #![allow(unsafe_code, reason = "intrinsics; the token below proves the CPU has them")]
 
-use super::{Detect, Isa, LANES, Task};
+use super::{Detect, Isa, LANES, Rows, Task, x86};
 use core::arch::x86_64::*;
 
 impl Detect for Avx512 {
@@ -93,8 +93,10 @@ impl Isa for Avx512 {
     const ROWS: usize = 8;
     const SUMS: usize = 16;
     const WIDE_BIAS: i32 = 128;
+    type Plain = Avx512;
     type F = __m512;
     type N = __m512i;
+    type C = __m256i;
 
     #[inline(always)]
     fn enter<T: Task>(self, task: T) -> T::Out {
@@ -103,13 +105,15 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
-    fn fetch(self, bytes: &[u8]) {
-        for line in bytes.chunks(64) {
-            // SAFETY: see above; a hint, which reads nothing.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
-        }
+    fn fetch(self, bytes: &[u8], after: usize) {
+        // SAFETY: see above; a hint, which reads nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(bytes.as_ptr().wrapping_add(after).cast()) }
     }
 
+    #[inline(always)]
+    fn plain(self) -> Avx512 {
+        self
+    }
     #[inline(always)]
     fn splat(self, x: f32) -> __m512 {
         // SAFETY: see above.
@@ -201,6 +205,15 @@ impl Isa for Avx512 {
         unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.as_ptr().cast())) }
     }
     #[inline(always)]
+    fn load_halves(self, from: &[u32; LANES]) -> [__m512; 2] {
+        // SAFETY: see above.
+        unsafe {
+            let words = _mm512_loadu_si512(from.as_ptr().cast());
+            let high = _mm512_srli_epi32::<16>(words);
+            [_mm512_cvtph_ps(_mm512_cvtepi32_epi16(words)), _mm512_cvtph_ps(_mm512_cvtepi32_epi16(high))]
+        }
+    }
+    #[inline(always)]
     fn store_half(self, x: __m512, to: &mut [u16; LANES]) {
         // SAFETY: see above.
         unsafe {
@@ -250,35 +263,60 @@ impl Isa for Avx512 {
         unsafe { _mm512_add_epi32(a, b) }
     }
     #[inline(always)]
-    fn dot_rows<const WIDE: bool>(self, rows: [&[i8; 32]; LANES], x: &[i8; 32]) -> [__m512i; 2] {
+    fn dot_rows<const WIDE: bool>(self, rows: &impl Rows<Self>, x: &[i8; 32]) -> [__m512i; 2] {
         // SAFETY: see above.
         unsafe {
             let x = _mm512_broadcast_i64x4(_mm256_loadu_si256(x.as_ptr().cast()));
             let mut sums = [_mm512_setzero_si512(); 8];
-            for (eight, rows) in rows.as_chunks::<8>().0.iter().enumerate() {
-                for r in 0..4 {
-                    let row = _mm256_loadu_si256(rows[r].as_ptr().cast());
-                    let below = _mm256_loadu_si256(rows[r + 4].as_ptr().cast());
-                    let codes = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(row), below);
-                    // Code + 128 as an unsigned byte: the top bit turned.
-                    let codes = if WIDE { _mm512_xor_si512(codes, _mm512_set1_epi8(-128)) } else { codes };
-                    sums[4 * eight + r] = _mm512_dpbusd_epi32(_mm512_setzero_si512(), codes, x);
-                }
+            for (i, sum) in sums.iter_mut().enumerate() {
+                // Rows 0 to 3 and 8 to 11, each beside the one four below.
+                let row = i / 4 * 8 + i % 4;
+                let (row, below) = (rows.codes(self, row), rows.codes(self, row + 4));
+                let codes = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(row), below);
+                // Code + 128 as an unsigned byte: the top bit turned.
+                let codes = if WIDE { _mm512_xor_si512(codes, _mm512_set1_epi8(-128)) } else { codes };
+                *sum = _mm512_dpbusd_epi32(_mm512_setzero_si512(), codes, x);
             }
             totals(sums)
         }
     }
+
     #[inline(always)]
-    fn lookup(self, table: &[i8; 16], nibbles: &[u8; 16]) -> [i8; 16] {
-        let mut out = [0; 16];
+    fn bytes(self, from: &[u8; 32]) -> __m256i {
         // SAFETY: see above.
-        unsafe {
-            let table = _mm_loadu_si128(table.as_ptr().cast());
-            let index = _mm_and_si128(_mm_loadu_si128(nibbles.as_ptr().cast()), _mm_set1_epi8(15));
-            _mm_storeu_si128(out.as_mut_ptr().cast(), _mm_shuffle_epi8(table, index));
-        }
-        out
+        unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
     }
+    #[inline(always)]
+    fn nibbles(self, from: &[u8; 16]) -> __m256i {
+        // SAFETY: see above.
+        unsafe { x86::nibbles(from) }
+    }
+    #[inline(always)]
+    fn bits(self, x: __m256i, right: i32, mask: u8) -> __m256i {
+        // SAFETY: see above.
+        unsafe { x86::bits(x, right, mask) }
+    }
+    #[inline(always)]
+    fn or(self, a: __m256i, b: __m256i) -> __m256i {
+        // SAFETY: see above.
+        unsafe { _mm256_or_si256(a, b) }
+    }
+    #[inline(always)]
+    fn spread(self, bits: [u8; 4], value: u8) -> __m256i {
+        // SAFETY: see above.
+        unsafe { x86::spread(bits, value) }
+    }
+    #[inline(always)]
+    fn look_up(self, table: &[i8; 16], x: __m256i) -> __m256i {
+        // SAFETY: see above.
+        unsafe { x86::look_up(table, x) }
+    }
+    #[inline(always)]
+    fn keep(self, x: __m256i, to: &mut [i8; 32]) {
+        // SAFETY: see above.
+        unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), x) }
+    }
+
     #[inline(always)]
     fn weigh_bytes(self, sum: __m512i, bytes: &[u8; LANES], by: i32) -> __m512i {
         // SAFETY: see above.
@@ -302,7 +340,7 @@ impl Isa for Avx512 {
     #[inline(always)]
     fn zip_bytes(self, a: &[u8; LANES], b: &[u8; LANES], to: &mut [u8; 2 * LANES]) {
         // SAFETY: see above.
-        unsafe { super::x86::zip_bytes(a, b, to) }
+        unsafe { x86::zip_bytes(a, b, to) }
     }
     #[inline(always)]
     fn shift_left(self, x: __m512i, bits: i32) -> __m512i {
@@ -321,7 +359,7 @@ impl Isa for Avx512 {
     #[inline(always)]
     fn transpose_bytes(self, from: [&[u8; LANES]; LANES], to: &mut [[u8; LANES]; LANES]) {
         // SAFETY: see above.
-        unsafe { super::x86::transpose_bytes(from, to) }
+        unsafe { x86::transpose_bytes(from, to) }
     }
     #[inline(always)]
     fn transpose(self, from: [&[u32; LANES]; LANES], to: &mut [[u32; LANES]; LANES]) {

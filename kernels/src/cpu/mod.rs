@@ -52,6 +52,12 @@ pub trait Isa: Copy + Send + Sync + 'static {
     type F: Copy;
     /// Sixteen `i32`.
     type N: Copy;
+    /// Thirty-two bytes: codes of one weight row.
+    type C: Copy;
+
+    /// What does all work without integer dot products: itself, or an instruction set that differs in those alone, so that
+    /// the code is there once.
+    type Plain: Isa;
 
     /// Its name, as `OCELLI_ISA` spells it.
     const NAME: &'static str;
@@ -67,10 +73,13 @@ pub trait Isa: Copy + Send + Sync + 'static {
 
     /// Runs the task with the instruction set's features enabled.
     fn enter<T: Task>(self, task: T) -> T::Out;
+    /// That of work without integer dot products.
+    fn plain(self) -> Self::Plain;
 
-    /// Asks the memory for bytes that will be read soon.
+    /// Asks the memory for the cache line that is `after` bytes behind the first of these. It may be anywhere: a hint reads
+    /// nothing.
     #[inline(always)]
-    fn fetch(self, _bytes: &[u8]) {}
+    fn fetch(self, _bytes: &[u8], _after: usize) {}
 
     /// All lanes `x`.
     fn splat(self, x: f32) -> Self::F;
@@ -105,6 +114,8 @@ pub trait Isa: Copy + Send + Sync + 'static {
     fn half(self, bits: u16) -> f32;
     /// Sixteen binary16 values as `f32`.
     fn load_half(self, from: &[u16; LANES]) -> Self::F;
+    /// Sixteen words that hold two binary16 values each: the low halves, and the high ones.
+    fn load_halves(self, from: &[u32; LANES]) -> [Self::F; 2];
     /// Rounds to sixteen binary16 values, to nearest even; too large becomes infinite.
     fn store_half(self, x: Self::F, to: &mut [u16; LANES]);
     /// Sixteen signed bytes as `f32`.
@@ -143,9 +154,24 @@ pub trait Isa: Copy + Send + Sync + 'static {
     fn add_int(self, a: Self::N, b: Self::N) -> Self::N;
     /// Lane r is `Σᵢ rows[r][i] · x[i]` over the first sixteen `i` in one result, over the last sixteen in the
     /// other, exactly, and with `WIDE` codes count as `code + WIDE_BIAS`; `x` as in [`dot4`](Isa::dot4).
-    fn dot_rows<const WIDE: bool>(self, rows: [&[i8; 32]; LANES], x: &[i8; 32]) -> [Self::N; 2];
-    /// Looks sixteen nibbles (0..=15) up in a table.
-    fn lookup(self, table: &[i8; 16], nibbles: &[u8; 16]) -> [i8; 16];
+    fn dot_rows<const WIDE: bool>(self, rows: &impl Rows<Self>, x: &[i8; 32]) -> [Self::N; 2];
+
+    /// Thirty-two bytes as they are.
+    fn bytes(self, from: &[u8; 32]) -> Self::C;
+    /// Sixteen bytes as nibbles: all the low ones, then all the high ones.
+    fn nibbles(self, from: &[u8; 16]) -> Self::C;
+    /// `(x >> right) & mask` of each byte, to the left where `right` (−7..=7) is negative. The mask has no bits that the
+    /// shift emptied.
+    fn bits(self, x: Self::C, right: i32, mask: u8) -> Self::C;
+    /// `a | b`.
+    fn or(self, a: Self::C, b: Self::C) -> Self::C;
+    /// `value` where a bit is set, else 0; the lowest bit of the first byte first.
+    fn spread(self, bits: [u8; 4], value: u8) -> Self::C;
+    /// Looks bytes in 0..=15 up in a table.
+    fn look_up(self, table: &[i8; 16], x: Self::C) -> Self::C;
+    /// Writes thirty-two bytes as codes.
+    fn keep(self, x: Self::C, to: &mut [i8; 32]);
+
     /// `sum + bytes · by`, wrapping, bytes being 0..=255.
     fn weigh_bytes(self, sum: Self::N, bytes: &[u8; LANES], by: i32) -> Self::N;
     /// `sums[h][j] + Σᵢ pairs[2j + i] · by[h][i]` over the two `i`, for both `h`; bytes are 0..=255, and `by[h]` two `i16`
@@ -161,6 +187,12 @@ pub trait Isa: Copy + Send + Sync + 'static {
     fn transpose_bytes(self, from: [&[u8; LANES]; LANES], to: &mut [[u8; LANES]; LANES]);
     /// `to[j][i] = from[i][j]`.
     fn transpose(self, from: [&[u32; LANES]; LANES], to: &mut [[u32; LANES]; LANES]);
+}
+
+/// Sixteen weight rows whose codes are made as they are asked for, so that they need not leave the registers.
+pub trait Rows<I: Isa> {
+    /// 32 codes of row `lane`. Mark the implementation `#[inline(always)]`.
+    fn codes(&self, isa: I, lane: usize) -> I::C;
 }
 
 /// An instruction set that may be chosen at run time.

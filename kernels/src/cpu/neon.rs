@@ -4,7 +4,7 @@
 //! `Neon<Dotprod>` adds `sdot` (Cortex-A55, A76 and later).
 #![allow(unsafe_code, reason = "intrinsics; the tokens below prove the CPU has them")]
 
-use super::{Detect, Isa, LANES, Task};
+use super::{Detect, Isa, LANES, Rows, Task};
 use core::arch::aarch64::*;
 
 /// The part that differs: four columns of four bytes each, multiplied and added up. A value of the type is the proof
@@ -136,8 +136,10 @@ type F = [float32x4_t; 4];
 
 impl<D: Dot> Isa for Neon<D> {
     const NAME: &'static str = D::NAME;
+    type Plain = Neon<Widening>;
     type F = F;
     type N = [int32x4_t; 4];
+    type C = [uint8x16_t; 2];
 
     #[inline(always)]
     fn enter<T: Task>(self, task: T) -> T::Out {
@@ -145,15 +147,18 @@ impl<D: Dot> Isa for Neon<D> {
     }
 
     #[inline(always)]
-    fn fetch(self, bytes: &[u8]) {
-        for line in bytes.chunks(64) {
-            // SAFETY: a hint, which reads nothing; by assembler, as the compiler's intrinsic is not stable.
-            unsafe {
-                core::arch::asm!("prfm pldl1keep, [{}]", in(reg) line.as_ptr(), options(nomem, nostack, preserves_flags));
-            }
+    fn fetch(self, bytes: &[u8], after: usize) {
+        let line = bytes.as_ptr().wrapping_add(after);
+        // SAFETY: a hint, which reads nothing; by assembler, as the compiler's intrinsic is not stable.
+        unsafe {
+            core::arch::asm!("prfm pldl1keep, [{}]", in(reg) line, options(nomem, nostack, preserves_flags));
         }
     }
 
+    #[inline(always)]
+    fn plain(self) -> Neon<Widening> {
+        Neon(Widening(())) // which every CPU that runs this has
+    }
     #[inline(always)]
     fn splat(self, x: f32) -> F {
         // SAFETY: see above.
@@ -230,6 +235,19 @@ impl<D: Dot> Isa for Neon<D> {
         lanes!(q => |i| vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from.as_ptr().add(i)))))
     }
     #[inline(always)]
+    fn load_halves(self, from: &[u32; LANES]) -> [F; 2] {
+        let (mut low, mut high) = ([0; LANES], [0; LANES]);
+        // SAFETY: see above; four words from 0, 4, 8 and 12 are inside the sixteen.
+        unsafe {
+            for at in [0, 4, 8, 12] {
+                let words = vld1q_u32(from.as_ptr().add(at));
+                vst1_u16(low.as_mut_ptr().add(at), vmovn_u32(words));
+                vst1_u16(high.as_mut_ptr().add(at), vshrn_n_u32::<16>(words));
+            }
+        }
+        [self.load_half(&low), self.load_half(&high)]
+    }
+    #[inline(always)]
     fn store_half(self, x: F, to: &mut [u16; LANES]) {
         let q = [0, 4, 8, 12];
         lanes!(q, x => |i, x| vst1_u16(to.as_mut_ptr().add(i), vreinterpret_u16_f16(vcvt_f16_f32(x))));
@@ -286,36 +304,88 @@ impl<D: Dot> Isa for Neon<D> {
         lanes!(a, b => |a, b| vaddq_s32(a, b))
     }
     #[inline(always)]
-    fn dot_rows<const WIDE: bool>(self, rows: [&[i8; 32]; LANES], x: &[i8; 32]) -> [Self::N; 2] {
+    fn dot_rows<const WIDE: bool>(self, rows: &impl Rows<Self>, x: &[i8; 32]) -> [Self::N; 2] {
         let mut out = [self.splat_int(0); 2];
-        let ([x0, x1], []) = x.as_chunks::<16>() else { return out };
         // SAFETY: see above.
         unsafe {
-            for (half, x) in [x0, x1].into_iter().enumerate() {
-                let x = vld1q_s8(x.as_ptr());
-                for (quad, rows) in rows.as_chunks::<4>().0.iter().enumerate() {
-                    // Pairwise sums of four rows, twice, leave the total of each row in its lane.
-                    let mut sums = [vdupq_n_s32(0); 4];
-                    for (sum, row) in sums.iter_mut().zip(rows) {
-                        *sum = self.0.dot(*sum, vld1q_s8(row.as_ptr().add(16 * half)), x);
+            let x = [vld1q_s8(x.as_ptr()), vld1q_s8(x.as_ptr().add(16))];
+            for quad in 0..4 {
+                let mut sums = [[vdupq_n_s32(0); 4]; 2];
+                for r in 0..4 {
+                    let codes = rows.codes(self, 4 * quad + r);
+                    for half in 0..2 {
+                        let codes = vreinterpretq_s8_u8(codes[half]);
+                        sums[half][r] = self.0.dot(sums[half][r], codes, x[half]);
                     }
-                    let (low, high) = (vpaddq_s32(sums[0], sums[1]), vpaddq_s32(sums[2], sums[3]));
-                    out[half][quad] = vpaddq_s32(low, high);
+                }
+                // Pairwise sums of four rows, twice, leave the total of each row in its lane.
+                for half in 0..2 {
+                    let [a, b, c, d] = sums[half];
+                    out[half][quad] = vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d));
                 }
             }
         }
         out
     }
+
     #[inline(always)]
-    fn lookup(self, table: &[i8; 16], nibbles: &[u8; 16]) -> [i8; 16] {
-        let mut out = [0; 16];
+    fn bytes(self, from: &[u8; 32]) -> Self::C {
+        // SAFETY: see above.
+        unsafe { [vld1q_u8(from.as_ptr()), vld1q_u8(from.as_ptr().add(16))] }
+    }
+    #[inline(always)]
+    fn nibbles(self, from: &[u8; 16]) -> Self::C {
         // SAFETY: see above.
         unsafe {
-            let index = vandq_u8(vld1q_u8(nibbles.as_ptr()), vdupq_n_u8(15));
-            vst1q_s8(out.as_mut_ptr(), vqtbl1q_s8(vld1q_s8(table.as_ptr()), index));
+            let x = vld1q_u8(from.as_ptr());
+            [vandq_u8(x, vdupq_n_u8(15)), vshrq_n_u8::<4>(x)]
         }
-        out
     }
+    #[inline(always)]
+    fn bits(self, x: Self::C, right: i32, mask: u8) -> Self::C {
+        // SAFETY: see above. Shifting left by a negative count is shifting right.
+        unsafe {
+            let (left, mask) = (vdupq_n_s8(-right as i8), vdupq_n_u8(mask));
+            [vandq_u8(vshlq_u8(x[0], left), mask), vandq_u8(vshlq_u8(x[1], left), mask)]
+        }
+    }
+    #[inline(always)]
+    fn or(self, a: Self::C, b: Self::C) -> Self::C {
+        // SAFETY: see above.
+        unsafe { [vorrq_u8(a[0], b[0]), vorrq_u8(a[1], b[1])] }
+    }
+    #[inline(always)]
+    fn spread(self, bits: [u8; 4], value: u8) -> Self::C {
+        const BYTE: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1];
+        const BIT: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128];
+        // SAFETY: see above.
+        unsafe {
+            let bits = vreinterpretq_u8_u32(vdupq_n_u32(u32::from_ne_bytes(bits)));
+            let (low, bit) = (vld1q_u8(BYTE.as_ptr()), vld1q_u8(BIT.as_ptr()));
+            let (high, value) = (vaddq_u8(low, vdupq_n_u8(2)), vdupq_n_u8(value));
+            [
+                vandq_u8(vtstq_u8(vqtbl1q_u8(bits, low), bit), value),
+                vandq_u8(vtstq_u8(vqtbl1q_u8(bits, high), bit), value),
+            ]
+        }
+    }
+    #[inline(always)]
+    fn look_up(self, table: &[i8; 16], x: Self::C) -> Self::C {
+        // SAFETY: see above.
+        unsafe {
+            let table = vreinterpretq_u8_s8(vld1q_s8(table.as_ptr()));
+            [vqtbl1q_u8(table, x[0]), vqtbl1q_u8(table, x[1])]
+        }
+    }
+    #[inline(always)]
+    fn keep(self, x: Self::C, to: &mut [i8; 32]) {
+        // SAFETY: see above.
+        unsafe {
+            vst1q_s8(to.as_mut_ptr(), vreinterpretq_s8_u8(x[0]));
+            vst1q_s8(to.as_mut_ptr().add(16), vreinterpretq_s8_u8(x[1]));
+        }
+    }
+
     #[inline(always)]
     fn weigh_bytes(self, sum: Self::N, bytes: &[u8; LANES], by: i32) -> Self::N {
         // SAFETY: see above.

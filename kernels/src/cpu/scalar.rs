@@ -1,7 +1,8 @@
 //! The sixteen-lane machine in plain Rust: the definition of every operation, and the oracle the others are
-//! compared with bit by bit.
+//! compared with bit by bit. Whatever takes a loop is a function of its own, once: this machine is for correctness and for
+//! processors with little memory for code.
 
-use super::{Detect, Isa, LANES, Task};
+use super::{Detect, Isa, LANES, Rows, Task};
 use core::array::from_fn;
 use half::f16;
 
@@ -42,14 +43,20 @@ fn fma(a: f32, b: f32, c: f32) -> f32 {
 
 impl Isa for Scalar {
     const NAME: &'static str = "scalar";
+    type Plain = Scalar;
     type F = F;
     type N = [i32; LANES];
+    type C = [u8; 32];
 
     #[inline(always)]
     fn enter<T: Task>(self, task: T) -> T::Out {
         task.run(self)
     }
 
+    #[inline(always)]
+    fn plain(self) -> Scalar {
+        self
+    }
     #[inline(always)]
     fn splat(self, x: f32) -> F {
         [x; LANES]
@@ -74,15 +81,15 @@ impl Isa for Scalar {
     fn mul(self, a: F, b: F) -> F {
         map2(a, b, |a, b| a * b)
     }
-    #[inline(always)]
+    #[inline(never)]
     fn div(self, a: F, b: F) -> F {
         map2(a, b, |a, b| a / b)
     }
-    #[inline(always)]
+    #[inline(never)]
     fn fma(self, a: F, b: F, c: F) -> F {
         from_fn(|i| fma(a[i], b[i], c[i]))
     }
-    #[inline(always)]
+    #[inline(never)]
     fn sqrt(self, a: F) -> F {
         a.map(libm::sqrtf)
     }
@@ -98,11 +105,11 @@ impl Isa for Scalar {
     fn select(self, a: F, b: F, yes: F, no: F) -> F {
         from_fn(|i| if a[i] < b[i] { yes[i] } else { no[i] })
     }
-    #[inline(always)]
+    #[inline(never)]
     fn pow2(self, n: F) -> F {
         n.map(|n| f32::from_bits(((n as i32).wrapping_add(127) << 23) as u32))
     }
-    #[inline(always)]
+    #[inline(never)]
     fn sum(self, x: F) -> f32 {
         let x: [f32; 8] = from_fn(|i| x[i] + x[i + 8]);
         let x: [f32; 4] = from_fn(|i| x[i] + x[i + 4]);
@@ -113,19 +120,23 @@ impl Isa for Scalar {
     fn half(self, bits: u16) -> f32 {
         f16::from_bits(bits).to_f32_const()
     }
-    #[inline(always)]
+    #[inline(never)]
     fn load_half(self, from: &[u16; LANES]) -> F {
         from.map(|h| self.half(h))
     }
-    #[inline(always)]
+    #[inline(never)]
+    fn load_halves(self, from: &[u32; LANES]) -> [F; 2] {
+        [0, 16].map(|shift| self.load_half(&from.map(|x| (x >> shift) as u16)))
+    }
+    #[inline(never)]
     fn store_half(self, x: F, to: &mut [u16; LANES]) {
         *to = x.map(|x| f16::from_f32_const(x).to_bits());
     }
-    #[inline(always)]
+    #[inline(never)]
     fn load_codes(self, from: &[i8; LANES]) -> F {
         from.map(f32::from)
     }
-    #[inline(always)]
+    #[inline(never)]
     fn store_codes(self, x: F, to: &mut [i8; LANES]) {
         *to = x.map(|x| x as i8);
     }
@@ -138,11 +149,11 @@ impl Isa for Scalar {
     fn float(self, x: [i32; LANES]) -> F {
         x.map(|x| x as f32)
     }
-    #[inline(always)]
+    #[inline(never)]
     fn dot4<const WIDE: bool>(self, sum: [i32; LANES], codes: &[i8; 4 * LANES], x: &[i8; 4]) -> [i32; LANES] {
         from_fn(|j| (0..4).fold(sum[j], |s, i| s + i32::from(codes[4 * j + i]) * i32::from(x[i])))
     }
-    #[inline(always)]
+    #[inline(never)]
     fn weigh(self, sums: &[i16; 2], by: [i16; 2]) -> [i32; LANES] {
         [i32::from(sums[0]) * i32::from(by[0]) + i32::from(sums[1]) * i32::from(by[1]); LANES]
     }
@@ -151,19 +162,49 @@ impl Isa for Scalar {
         from_fn(|i| a[i].wrapping_add(b[i]))
     }
     #[inline(always)]
-    fn dot_rows<const WIDE: bool>(self, rows: [&[i8; 32]; LANES], x: &[i8; 32]) -> [[i32; LANES]; 2] {
-        let product = |lane: usize, i: usize| i32::from(rows[lane][i]) * i32::from(x[i]);
-        [0, 16].map(|half| from_fn(|lane| (half..half + 16).map(|i| product(lane, i)).sum()))
+    fn dot_rows<const WIDE: bool>(self, rows: &impl Rows<Scalar>, x: &[i8; 32]) -> [[i32; LANES]; 2] {
+        [0, 16].map(|half| {
+            from_fn(|lane| {
+                let products = rows.codes(self, lane).into_iter().zip(x).skip(half).take(16);
+                products.map(|(code, x)| i32::from(code as i8) * i32::from(*x)).sum()
+            })
+        })
+    }
+
+    #[inline(always)]
+    fn bytes(self, from: &[u8; 32]) -> [u8; 32] {
+        *from
+    }
+    #[inline(never)]
+    fn nibbles(self, from: &[u8; 16]) -> [u8; 32] {
+        from_fn(|i| if i < 16 { from[i] & 15 } else { from[i - 16] >> 4 })
+    }
+    #[inline(never)]
+    fn bits(self, x: [u8; 32], right: i32, mask: u8) -> [u8; 32] {
+        x.map(|x| if right < 0 { x << -right } else { x >> right } & mask)
     }
     #[inline(always)]
-    fn lookup(self, table: &[i8; 16], nibbles: &[u8; 16]) -> [i8; 16] {
-        nibbles.map(|n| table[usize::from(n & 15)])
+    fn or(self, a: [u8; 32], b: [u8; 32]) -> [u8; 32] {
+        from_fn(|i| a[i] | b[i])
+    }
+    #[inline(never)]
+    fn spread(self, bits: [u8; 4], value: u8) -> [u8; 32] {
+        from_fn(|i| (bits[i / 8] >> (i % 8) & 1) * value)
+    }
+    #[inline(never)]
+    fn look_up(self, table: &[i8; 16], x: [u8; 32]) -> [u8; 32] {
+        x.map(|x| table[usize::from(x & 15)] as u8)
     }
     #[inline(always)]
+    fn keep(self, x: [u8; 32], to: &mut [i8; 32]) {
+        *to = x.map(|x| x as i8);
+    }
+
+    #[inline(never)]
     fn weigh_bytes(self, sum: [i32; LANES], bytes: &[u8; LANES], by: i32) -> [i32; LANES] {
         from_fn(|i| sum[i].wrapping_add(by.wrapping_mul(i32::from(bytes[i]))))
     }
-    #[inline(always)]
+    #[inline(never)]
     fn weigh_pairs(
         self,
         sums: [[i32; LANES]; 2],
@@ -178,25 +219,25 @@ impl Isa for Scalar {
             })
         })
     }
-    #[inline(always)]
+    #[inline(never)]
     fn zip_bytes(self, a: &[u8; LANES], b: &[u8; LANES], to: &mut [u8; 2 * LANES]) {
         *to = from_fn(|i| if i % 2 == 0 { a[i / 2] } else { b[i / 2] });
     }
-    #[inline(always)]
+    #[inline(never)]
     fn shift_left(self, x: [i32; LANES], bits: i32) -> [i32; LANES] {
         x.map(|x| x << bits)
     }
-    #[inline(always)]
+    #[inline(never)]
     fn store_bytes(self, x: [i32; LANES], bits: i32, to: &mut [u8; LANES]) {
         *to = x.map(|x| (x >> bits).clamp(0, 255) as u8);
     }
-    #[inline(always)]
+    #[inline(never)]
     fn transpose_bytes(self, from: [&[u8; LANES]; LANES], to: &mut [[u8; LANES]; LANES]) {
         for (j, column) in to.iter_mut().enumerate() {
             *column = from.map(|row| row[j]);
         }
     }
-    #[inline(always)]
+    #[inline(never)]
     fn transpose(self, from: [&[u32; LANES]; LANES], to: &mut [[u32; LANES]; LANES]) {
         for (j, column) in to.iter_mut().enumerate() {
             *column = from.map(|row| row[j]);

@@ -9,39 +9,54 @@
 //! value[k] = d · (scale[g] − 32) · LEVELS[q[k]],      g = k / 32,   q in 0..=15
 //! ```
 
-use super::Quantized;
-use super::iq4_nl::levels;
+use super::iq4_nl::LEVELS;
+use super::{MOST, Quantized};
+use crate::array::map;
 use crate::cpu::Isa;
+use bytemuck::{Pod, Zeroable};
 
 /// 136 bytes for 256 values.
-#[derive(Clone, Copy)]
-pub(super) struct IQ4XS;
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub(super) struct IQ4XS {
+    d: [u8; 2],
+    high: [u8; 2],
+    low: [u8; 4],
+    quants: [[u8; 16]; 8],
+}
+
+/// Eight fields of `bits` bits, each to a byte of its own: the upper half of them moves away, then that of each half.
+#[inline(always)]
+fn apart(mut x: u64, bits: u32) -> u64 {
+    for (fields, every) in [(4, 1), (2, 0x0000_0001_0000_0001), (1, 0x0001_0001_0001_0001)] {
+        let stays = ((1 << (fields * bits)) - 1) * every;
+        x = x & stays | (x >> (fields * bits) & stays) << (8 * fields);
+    }
+    x
+}
 
 impl Quantized for IQ4XS {
     const BLOCK: usize = 256;
-    const BYTES: usize = 136;
     const GROUP: usize = 32;
     const OFFSET: i32 = 0;
     const WIDE: bool = true;
     const LARGEST: i8 = 127;
     const MINIMUM: bool = false;
-    type Scale = f32;
+    const FACTORS: bool = true;
 
     #[inline(always)]
-    fn unpack<I: Isa>(isa: I, block: &[u8], codes: &mut [i8], scales: &mut [f32], _: &mut [f32]) {
-        fields!(block => d: 2, high: 2, low: 4, quants: 128);
-        let (Some(codes), Some(scales)) = (codes.first_chunk_mut::<256>(), scales.first_chunk_mut::<8>())
-        else {
-            return;
-        };
-        let d = isa.half(u16::from_le_bytes(*d));
-        let (high, low) = (u16::from_le_bytes(*high), u32::from_le_bytes(*low));
-        for (g, scale) in scales.iter_mut().enumerate() {
-            let six = (low >> (4 * g)) as i32 & 15 | (i32::from(high >> (2 * g)) & 3) << 4;
-            *scale = d * (six - 32) as f32;
-        }
-        for (bytes, codes) in quants.as_chunks().0.iter().zip(codes.as_chunks_mut().0) {
-            levels(isa, bytes, codes);
-        }
+    fn steps(&self) -> [[u8; 2]; 2] {
+        [self.d, [0; 2]]
+    }
+    #[inline(always)]
+    fn factors(&self) -> [[i8; MOST]; 2] {
+        let (low, high) = (u32::from_le_bytes(self.low), u16::from_le_bytes(self.high));
+        let sixes = apart(low.into(), 4) | apart(high.into(), 2) << 4;
+        let sixes: [u8; MOST] = bytemuck::cast([sixes.to_le_bytes(), [0; 8]]);
+        [map(sixes, |six| six as i8 - 32), [0; MOST]]
+    }
+    #[inline(always)]
+    fn codes<I: Isa>(&self, isa: I, part: usize) -> I::C {
+        isa.look_up(&LEVELS, isa.nibbles(&self.quants[part % 8]))
     }
 }

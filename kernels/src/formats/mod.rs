@@ -7,24 +7,16 @@
 //! ```text
 //! value[k] = scale[g] · (code[k] − OFFSET) + minimum[g],      g = k / GROUP
 //! ```
+//! Blocks of 32 store both as they are; blocks of 256 store two steps, and small integers that scale them for each group.
 //!
-//! Decoding to `f32` is this formula and nothing else, so there is one definition per format. `unpack` is plain
-//! Rust, written once: compiled inside each instruction set's `Isa::enter` it is vectorised there; the few
-//! primitives that a compiler does not find (table lookup, half to float) are methods of [`Isa`].
+//! Decoding to `f32` is this formula and nothing else, so there is one definition per format. A block is a struct of
+//! byte arrays, which is read where the file lies in memory; its codes come out 32 at a time, in the registers of an
+//! instruction set ([`Isa::C`]), by the few operations on bytes that all formats are made of.
 //!
 //! To add a format: one file, and one line in the list below.
 
-use crate::cpu::{Element, Isa, Task};
+use crate::cpu::{Isa, Task};
 use core::marker::PhantomData;
-
-/// Splits a block into fields of the given numbers of bytes, in their order; returns from the caller if it is too short.
-macro_rules! fields {
-    ($block:ident => $($field:ident: $bytes:literal),*) => {
-        let rest: &[u8] = $block;
-        $(let Some(($field, rest)) = rest.split_first_chunk::<$bytes>() else { return };)*
-        let _ = rest;
-    };
-}
 
 mod float;
 mod iq4_nl;
@@ -48,12 +40,18 @@ mod tests;
 /// Values in the largest block of any format; spans of this length hold whole blocks of every format.
 pub const SPAN: usize = 256;
 
-/// A format whose blocks hold integer codes with a scale per group.
-pub trait Quantized: Copy + Send + Sync + 'static {
+/// Codes that come out of a block at a time.
+pub const PART: usize = 32;
+
+/// Groups in a block, at most.
+pub const MOST: usize = SPAN / 16;
+
+/// A block of a format whose blocks hold integer codes with a scale per group, as it lies in a file.
+pub trait Quantized: bytemuck::Pod + Send + Sync {
     /// Values in a block: 32 or 256.
     const BLOCK: usize;
     /// Bytes of a block.
-    const BYTES: usize;
+    const BYTES: usize = size_of::<Self>();
     /// Values that share a scale: 16 or 32.
     const GROUP: usize;
     /// Subtracted from a code before it is scaled.
@@ -65,18 +63,29 @@ pub trait Quantized: Copy + Send + Sync + 'static {
     const LARGEST: i8;
     /// Whether groups carry a minimum.
     const MINIMUM: bool;
-    /// How scales and minimums come out of a block: computed (`f32`), or the stored bits of a binary16 (`u16`), which are
-    /// cheaper to convert sixteen at a time.
-    type Scale: Element;
+    /// Whether each group scales the block's steps by factors of its own.
+    const FACTORS: bool;
 
-    /// Unpacks one block of `BYTES` bytes: `BLOCK` codes, `BLOCK / GROUP` scales and, if `MINIMUM`, as many minimums.
-    fn unpack<I: Isa>(
-        isa: I,
-        block: &[u8],
-        codes: &mut [i8],
-        scales: &mut [Self::Scale],
-        minimums: &mut [Self::Scale],
-    );
+    /// The steps of the block, binary16: `d`, and if `MINIMUM` the `m` or `dmin` of minimums.
+    fn steps(&self) -> [[u8; 2]; 2];
+
+    /// Of a format with `FACTORS`, those of each group: `scale = d · factor[0]` and `minimum = −dmin · factor[1]`. Else
+    /// `scale = d` and `minimum = m`.
+    #[inline(always)]
+    fn factors(&self) -> [[i8; MOST]; 2] {
+        [[1; MOST], [-1; MOST]]
+    }
+
+    /// The codes of values 32 · `part` and up. Best where the compiler knows `part` modulo 4: shifts are then constants.
+    fn codes<I: Isa>(&self, isa: I, part: usize) -> I::C;
+}
+
+/// The blocks of a row; bytes after the last whole one are left out.
+#[inline(always)]
+pub(crate) fn blocks<F: Quantized>(bytes: &[u8]) -> &[F] {
+    let whole = bytes.len() / F::BYTES * F::BYTES;
+    // A block is an array of bytes to the machine, which may lie anywhere.
+    bytemuck::try_cast_slice(bytes.get(..whole).unwrap_or(&[])).unwrap_or(&[])
 }
 
 /// A format that stores floating-point values one by one.
@@ -208,14 +217,17 @@ impl<F: Quantized> Task for Blocks<'_, F> {
     type Out = ();
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
-        let mut codes = [0; SPAN];
-        let (mut scales, mut minimums) = ([F::Scale::default(); SPAN / 16], [F::Scale::default(); SPAN / 16]);
-        for (block, out) in self.0.chunks_exact(F::BYTES).zip(self.1.chunks_exact_mut(F::BLOCK)) {
-            F::unpack(isa, block, &mut codes[..F::BLOCK], &mut scales, &mut minimums);
-            for (k, (y, code)) in out.iter_mut().zip(codes).enumerate() {
-                let (scale, minimum) = (scales[k / F::GROUP], minimums[k / F::GROUP]);
-                let scaled = Element::one(isa, scale) * (i32::from(code) - F::OFFSET) as f32;
-                *y = if F::MINIMUM { scaled + Element::one(isa, minimum) } else { scaled };
+        let mut codes = [[0; PART]; SPAN / PART];
+        for (block, out) in blocks::<F>(self.0).iter().zip(self.1.chunks_exact_mut(F::BLOCK)) {
+            for (part, codes) in codes.iter_mut().take(F::BLOCK / PART).enumerate() {
+                isa.keep(block.codes(isa, part), codes);
+            }
+            let [d, m] = block.steps().map(|step| isa.half(u16::from_le_bytes(step)));
+            let [scales, minimums] = block.factors();
+            for (k, (y, &code)) in out.iter_mut().zip(codes.as_flattened()).enumerate() {
+                let group = k / F::GROUP;
+                let scaled = d * f32::from(scales[group]) * (i32::from(code) - F::OFFSET) as f32;
+                *y = if F::MINIMUM { scaled - m * f32::from(minimums[group]) } else { scaled };
             }
         }
     }

@@ -11,41 +11,41 @@
 //!
 //! Within a half, byte l holds values l, l + 32, l + 64, l + 96 in its bits 0-1, 2-3, 4-5, 6-7.
 
-use super::Quantized;
+use super::{MOST, Quantized};
 use crate::array::map;
 use crate::cpu::Isa;
+use bytemuck::{Pod, Zeroable};
 
 /// 84 bytes for 256 values.
-#[derive(Clone, Copy)]
-pub(super) struct Q2K;
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub(super) struct Q2K {
+    groups: [u8; 16],
+    quants: [[u8; 32]; 2],
+    d: [u8; 2],
+    dmin: [u8; 2],
+}
 
 impl Quantized for Q2K {
     const BLOCK: usize = 256;
-    const BYTES: usize = 84;
     const GROUP: usize = 16;
     const OFFSET: i32 = 0;
     const WIDE: bool = false;
     const LARGEST: i8 = 3;
     const MINIMUM: bool = true;
-    type Scale = f32;
+    const FACTORS: bool = true;
 
     #[inline(always)]
-    fn unpack<I: Isa>(isa: I, block: &[u8], codes: &mut [i8], scales: &mut [f32], minimums: &mut [f32]) {
-        fields!(block => groups: 16, quants: 64, d: 2, dmin: 2);
-        let (Some(codes), Some(scales), Some(minimums)) = (
-            codes.first_chunk_mut::<256>(),
-            scales.first_chunk_mut::<16>(),
-            minimums.first_chunk_mut::<16>(),
-        ) else {
-            return;
-        };
-        let (d, dmin) = (isa.half(u16::from_le_bytes(*d)), isa.half(u16::from_le_bytes(*dmin)));
-        *scales = map(*groups, |g| d * f32::from(g & 15));
-        *minimums = map(*groups, |g| -(dmin * f32::from(g >> 4)));
-        for (quants, half) in quants.as_chunks().0.iter().zip(codes.as_chunks_mut::<128>().0) {
-            for (j, codes) in half.as_chunks_mut::<32>().0.iter_mut().enumerate() {
-                *codes = map(*quants, |q| (q >> (2 * j) & 3) as i8);
-            }
-        }
+    fn steps(&self) -> [[u8; 2]; 2] {
+        [self.d, self.dmin]
+    }
+    #[inline(always)]
+    fn factors(&self) -> [[i8; MOST]; 2] {
+        [map(self.groups, |g| (g & 15) as i8), map(self.groups, |g| (g >> 4) as i8)]
+    }
+    #[inline(always)]
+    fn codes<I: Isa>(&self, isa: I, part: usize) -> I::C {
+        let quants = isa.bytes(&self.quants[part / 4 % 2]);
+        isa.bits(quants, 2 * (part % 4) as i32, 3)
     }
 }

@@ -12,49 +12,56 @@
 //! The low four bits of the scale of group g are in byte g mod 8 of `packed`, low nibble for g < 8 and high nibble
 //! after; its high two bits are bits 2 · (g div 4) and up of byte 8 + g mod 4.
 
-use super::Quantized;
-use crate::array::{combine, map, tabulate};
+use super::{MOST, Quantized};
+use crate::array::map;
 use crate::cpu::Isa;
+use bytemuck::{Pod, Zeroable};
 
 /// 110 bytes for 256 values.
-#[derive(Clone, Copy)]
-pub(super) struct Q3K;
-
-/// The sixteen scales, each still 32 too large.
-#[inline(always)]
-fn sixes(packed: &[u8; 12]) -> [u8; 16] {
-    tabulate(|g| {
-        let low = (packed[g % 8] >> (4 * (g / 8))) & 15;
-        let high = (packed[8 + g % 4] >> (2 * (g / 4))) & 3;
-        low | high << 4
-    })
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub(super) struct Q3K {
+    third: [u8; 32],
+    quants: [[u8; 32]; 2],
+    packed: [u8; 12],
+    d: [u8; 2],
 }
+
+/// The low four and the low two bits of each byte of a word.
+const FOURS: u32 = 0x0f0f_0f0f;
+const TWOS: u32 = 0x0303_0303;
 
 impl Quantized for Q3K {
     const BLOCK: usize = 256;
-    const BYTES: usize = 110;
     const GROUP: usize = 16;
     const OFFSET: i32 = 4;
     const WIDE: bool = false;
     const LARGEST: i8 = 7;
     const MINIMUM: bool = false;
-    type Scale = f32;
+    const FACTORS: bool = true;
 
     #[inline(always)]
-    fn unpack<I: Isa>(isa: I, block: &[u8], codes: &mut [i8], scales: &mut [f32], _: &mut [f32]) {
-        fields!(block => third: 32, quants: 64, packed: 12, d: 2);
-        let (Some(codes), Some(scales)) = (codes.first_chunk_mut::<256>(), scales.first_chunk_mut::<16>())
-        else {
-            return;
-        };
-        let d = isa.half(u16::from_le_bytes(*d));
-        *scales = map(sixes(packed), |s| d * f32::from(s as i8 - 32));
-        let halves = quants.as_chunks().0.iter().zip(codes.as_chunks_mut::<128>().0);
-        for (n, (quants, half)) in halves.enumerate() {
-            for (j, codes) in half.as_chunks_mut().0.iter_mut().enumerate() {
-                *codes =
-                    combine(*quants, *third, |q, t| (q >> (2 * j) & 3 | (t >> (4 * n + j) & 1) << 2) as i8);
-            }
-        }
+    fn steps(&self) -> [[u8; 2]; 2] {
+        [self.d, [0; 2]]
+    }
+    #[inline(always)]
+    fn factors(&self) -> [[i8; MOST]; 2] {
+        let words = self.packed.as_chunks().0;
+        let [even, odd, high] = [0, 1, 2].map(|i| words.get(i).map_or(0, |w| u32::from_le_bytes(*w)));
+        let sixes = [
+            even & FOURS | (high & TWOS) << 4,
+            odd & FOURS | (high >> 2 & TWOS) << 4,
+            even >> 4 & FOURS | (high >> 4 & TWOS) << 4,
+            odd >> 4 & FOURS | (high >> 6 & TWOS) << 4,
+        ];
+        let sixes: [u8; MOST] = bytemuck::cast(sixes.map(u32::to_le_bytes));
+        [map(sixes, |six| six as i8 - 32), [0; MOST]]
+    }
+    #[inline(always)]
+    fn codes<I: Isa>(&self, isa: I, part: usize) -> I::C {
+        let (half, quarter) = (part / 4 % 2, (part % 4) as i32);
+        let low = isa.bits(isa.bytes(&self.quants[half]), 2 * quarter, 3);
+        let third = isa.bits(isa.bytes(&self.third), 4 * half as i32, 15);
+        isa.or(low, isa.bits(third, quarter - 2, 4))
     }
 }

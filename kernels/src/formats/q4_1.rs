@@ -9,31 +9,33 @@
 //! ```
 
 use super::Quantized;
-use super::q4_0::nibbles;
 use crate::cpu::Isa;
+use bytemuck::{Pod, Zeroable};
 
 /// 20 bytes for 32 values.
-#[derive(Clone, Copy)]
-pub(super) struct Q4_1;
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub(super) struct Q4_1 {
+    d: [u8; 2],
+    m: [u8; 2],
+    quants: [u8; 16],
+}
 
 impl Quantized for Q4_1 {
     const BLOCK: usize = 32;
-    const BYTES: usize = 20;
     const GROUP: usize = 32;
     const OFFSET: i32 = 0;
     const WIDE: bool = false;
     const LARGEST: i8 = 15;
     const MINIMUM: bool = true;
-    type Scale = u16;
+    const FACTORS: bool = false;
 
     #[inline(always)]
-    fn unpack<I: Isa>(_: I, block: &[u8], codes: &mut [i8], scales: &mut [u16], minimums: &mut [u16]) {
-        fields!(block => d: 2, m: 2, quants: 16);
-        let (Some(codes), [scale, ..], [minimum, ..]) = (codes.first_chunk_mut(), scales, minimums) else {
-            return;
-        };
-        *scale = u16::from_le_bytes(*d);
-        *minimum = u16::from_le_bytes(*m);
-        nibbles(quants, codes);
+    fn steps(&self) -> [[u8; 2]; 2] {
+        [self.d, self.m]
+    }
+    #[inline(always)]
+    fn codes<I: Isa>(&self, isa: I, _: usize) -> I::C {
+        isa.nibbles(&self.quants)
     }
 }

@@ -13,50 +13,72 @@
 //! 4..8. For groups 4..8, bytes 8..12 hold the low four bits of the scale (low nibble) and of the minimum (high
 //! nibble); the two bits above are the top bits of bytes 0..4 and 4..8.
 
-use super::Quantized;
-use crate::array::{map, tabulate};
+use super::{MOST, Quantized};
 use crate::cpu::Isa;
+use bytemuck::{Pod, Zeroable};
 
 /// 144 bytes for 256 values.
-#[derive(Clone, Copy)]
-pub(super) struct Q4K;
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub(super) struct Q4K {
+    head: Head,
+    quants: [[u8; 32]; 4],
+}
 
-/// The eight scales and the eight minimums of `Q4_K` and `Q5_K`.
+/// The first 16 bytes of `Q4_K` and `Q5_K`.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub(super) struct Head {
+    d: [u8; 2],
+    dmin: [u8; 2],
+    packed: [u8; 12],
+}
+
+impl Head {
+    #[inline(always)]
+    pub(super) fn steps(&self) -> [[u8; 2]; 2] {
+        [self.d, self.dmin]
+    }
+
+    /// The eight scales and the eight minimums, four bytes at a time.
+    #[inline(always)]
+    pub(super) fn factors(&self) -> [[i8; MOST]; 2] {
+        const SIXES: u32 = 0x3f3f_3f3f;
+        const FOURS: u32 = 0x0f0f_0f0f;
+        const TWOS: u32 = 0x0303_0303;
+        let words = self.packed.as_chunks().0;
+        let [scales, minimums, low] = [0, 1, 2].map(|i| words.get(i).map_or(0, |w| u32::from_le_bytes(*w)));
+        let scales = [scales & SIXES, low & FOURS | (scales >> 6 & TWOS) << 4, 0, 0];
+        let minimums = [minimums & SIXES, low >> 4 & FOURS | (minimums >> 6 & TWOS) << 4, 0, 0];
+        [bytemuck::cast(scales.map(u32::to_le_bytes)), bytemuck::cast(minimums.map(u32::to_le_bytes))]
+    }
+}
+
+/// The four low bits of values 32 · part and up, of `Q4_K` and `Q5_K`.
 #[inline(always)]
-pub(super) fn sixes(packed: &[u8; 12]) -> ([u8; 8], [u8; 8]) {
-    let [scales, minimums, low] = packed.as_chunks::<4>().0 else { return ([0; 8], [0; 8]) };
-    (
-        tabulate(|g| if g < 4 { scales[g] & 63 } else { low[g - 4] & 15 | (scales[g - 4] >> 6) << 4 }),
-        tabulate(|g| if g < 4 { minimums[g] & 63 } else { low[g - 4] >> 4 | (minimums[g - 4] >> 6) << 4 }),
-    )
+pub(super) fn fours<I: Isa>(isa: I, quants: &[[u8; 32]; 4], part: usize) -> I::C {
+    isa.bits(isa.bytes(&quants[part / 2 % 4]), 4 * (part % 2) as i32, 15)
 }
 
 impl Quantized for Q4K {
     const BLOCK: usize = 256;
-    const BYTES: usize = 144;
     const GROUP: usize = 32;
     const OFFSET: i32 = 0;
     const WIDE: bool = false;
     const LARGEST: i8 = 15;
     const MINIMUM: bool = true;
-    type Scale = f32;
+    const FACTORS: bool = true;
 
     #[inline(always)]
-    fn unpack<I: Isa>(isa: I, block: &[u8], codes: &mut [i8], scales: &mut [f32], minimums: &mut [f32]) {
-        fields!(block => d: 2, dmin: 2, packed: 12, quants: 128);
-        let (Some(codes), Some(scales), Some(minimums)) =
-            (codes.first_chunk_mut::<256>(), scales.first_chunk_mut::<8>(), minimums.first_chunk_mut::<8>())
-        else {
-            return;
-        };
-        let (d, dmin) = (isa.half(u16::from_le_bytes(*d)), isa.half(u16::from_le_bytes(*dmin)));
-        let (sc, mn) = sixes(packed);
-        *scales = map(sc, |sc| d * f32::from(sc));
-        *minimums = map(mn, |mn| -(dmin * f32::from(mn)));
-        for (quants, codes) in quants.as_chunks::<32>().0.iter().zip(codes.as_chunks_mut::<64>().0) {
-            let [low, high] = codes.as_chunks_mut().0 else { return };
-            *low = map(*quants, |q| (q & 15) as i8);
-            *high = map(*quants, |q| (q >> 4) as i8);
-        }
+    fn steps(&self) -> [[u8; 2]; 2] {
+        self.head.steps()
+    }
+    #[inline(always)]
+    fn factors(&self) -> [[i8; MOST]; 2] {
+        self.head.factors()
+    }
+    #[inline(always)]
+    fn codes<I: Isa>(&self, isa: I, part: usize) -> I::C {
+        fours(isa, &self.quants, part)
     }
 }

@@ -10,31 +10,35 @@
 //! ```
 
 use super::Quantized;
-use super::q5_0::codes_of;
+use super::q5_0::fives;
 use crate::cpu::Isa;
+use bytemuck::{Pod, Zeroable};
 
 /// 24 bytes for 32 values.
-#[derive(Clone, Copy)]
-pub(super) struct Q5_1;
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub(super) struct Q5_1 {
+    d: [u8; 2],
+    m: [u8; 2],
+    fifth: [u8; 4],
+    quants: [u8; 16],
+}
 
 impl Quantized for Q5_1 {
     const BLOCK: usize = 32;
-    const BYTES: usize = 24;
     const GROUP: usize = 32;
     const OFFSET: i32 = 0;
     const WIDE: bool = false;
     const LARGEST: i8 = 31;
     const MINIMUM: bool = true;
-    type Scale = u16;
+    const FACTORS: bool = false;
 
     #[inline(always)]
-    fn unpack<I: Isa>(isa: I, block: &[u8], codes: &mut [i8], scales: &mut [u16], minimums: &mut [u16]) {
-        fields!(block => d: 2, m: 2, fifth: 4, quants: 16);
-        let (Some(codes), [scale, ..], [minimum, ..]) = (codes.first_chunk_mut(), scales, minimums) else {
-            return;
-        };
-        *scale = u16::from_le_bytes(*d);
-        *minimum = u16::from_le_bytes(*m);
-        codes_of(isa, fifth, quants, codes);
+    fn steps(&self) -> [[u8; 2]; 2] {
+        [self.d, self.m]
+    }
+    #[inline(always)]
+    fn codes<I: Isa>(&self, isa: I, _: usize) -> I::C {
+        fives(isa, self.fifth, &self.quants)
     }
 }

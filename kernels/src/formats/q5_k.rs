@@ -10,42 +10,40 @@
 //! value[k] = d · scale[g] · q[k] − dmin · minimum[g],      g = k / 32,   q in 0..=31
 //! ```
 
-use super::Quantized;
-use super::q4_k::sixes;
-use crate::array::{combine, map};
+use super::q4_k::{Head, fours};
+use super::{MOST, Quantized};
 use crate::cpu::Isa;
+use bytemuck::{Pod, Zeroable};
 
 /// 176 bytes for 256 values.
-#[derive(Clone, Copy)]
-pub(super) struct Q5K;
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub(super) struct Q5K {
+    head: Head,
+    fifth: [u8; 32],
+    quants: [[u8; 32]; 4],
+}
 
 impl Quantized for Q5K {
     const BLOCK: usize = 256;
-    const BYTES: usize = 176;
     const GROUP: usize = 32;
     const OFFSET: i32 = 0;
     const WIDE: bool = false;
     const LARGEST: i8 = 31;
     const MINIMUM: bool = true;
-    type Scale = f32;
+    const FACTORS: bool = true;
 
     #[inline(always)]
-    fn unpack<I: Isa>(isa: I, block: &[u8], codes: &mut [i8], scales: &mut [f32], minimums: &mut [f32]) {
-        fields!(block => d: 2, dmin: 2, packed: 12, fifth: 32, quants: 128);
-        let (Some(codes), Some(scales), Some(minimums)) =
-            (codes.first_chunk_mut::<256>(), scales.first_chunk_mut::<8>(), minimums.first_chunk_mut::<8>())
-        else {
-            return;
-        };
-        let (d, dmin) = (isa.half(u16::from_le_bytes(*d)), isa.half(u16::from_le_bytes(*dmin)));
-        let (sc, mn) = sixes(packed);
-        *scales = map(sc, |sc| d * f32::from(sc));
-        *minimums = map(mn, |mn| -(dmin * f32::from(mn)));
-        let pairs = quants.as_chunks().0.iter().zip(codes.as_chunks_mut::<64>().0);
-        for (i, (quants, codes)) in pairs.enumerate() {
-            let [low, high] = codes.as_chunks_mut().0 else { return };
-            *low = combine(*quants, *fifth, |q, f| (q & 15 | (f >> (2 * i) & 1) << 4) as i8);
-            *high = combine(*quants, *fifth, |q, f| (q >> 4 | (f >> (2 * i + 1) & 1) << 4) as i8);
-        }
+    fn steps(&self) -> [[u8; 2]; 2] {
+        self.head.steps()
+    }
+    #[inline(always)]
+    fn factors(&self) -> [[i8; MOST]; 2] {
+        self.head.factors()
+    }
+    #[inline(always)]
+    fn codes<I: Isa>(&self, isa: I, part: usize) -> I::C {
+        let fifth = isa.bits(isa.bytes(&self.fifth), 4 * (part / 4 % 2) as i32, 15);
+        isa.or(fours(isa, &self.quants, part), isa.bits(fifth, (part % 4) as i32 - 4, 16))
     }
 }

@@ -8,28 +8,32 @@
 //! ```
 
 use super::Quantized;
-use crate::array::map;
 use crate::cpu::Isa;
+use bytemuck::{Pod, Zeroable};
 
 /// 34 bytes for 32 values.
-#[derive(Clone, Copy)]
-pub(super) struct Q8_0;
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub(super) struct Q8_0 {
+    d: [u8; 2],
+    quants: [u8; 32],
+}
 
 impl Quantized for Q8_0 {
     const BLOCK: usize = 32;
-    const BYTES: usize = 34;
     const GROUP: usize = 32;
     const OFFSET: i32 = 0;
     const WIDE: bool = true;
     const LARGEST: i8 = 127;
     const MINIMUM: bool = false;
-    type Scale = u16;
+    const FACTORS: bool = false;
 
     #[inline(always)]
-    fn unpack<I: Isa>(_: I, block: &[u8], codes: &mut [i8], scales: &mut [u16], _: &mut [u16]) {
-        fields!(block => d: 2, quants: 32);
-        let (Some(codes), [scale, ..]) = (codes.first_chunk_mut::<32>(), scales) else { return };
-        *scale = u16::from_le_bytes(*d);
-        *codes = map(*quants, |q| q as i8);
+    fn steps(&self) -> [[u8; 2]; 2] {
+        [self.d, [0; 2]]
+    }
+    #[inline(always)]
+    fn codes<I: Isa>(&self, isa: I, _: usize) -> I::C {
+        isa.bytes(&self.quants)
     }
 }

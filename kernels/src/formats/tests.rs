@@ -69,32 +69,27 @@ fn float32_is_read_as_it_is() {
     each_isa(Decode { format: Format::F32, bytes: &bytes, exactly: Some(&values), golden: &values });
 }
 
-/// What a block unpacks to keeps what [`Quantized`] says about it, and a block cut short leaves everything as it was.
+/// What comes out of a block keeps what [`Quantized`] says about it, and a block cut short is none.
 #[derive(Clone)]
 struct Promises<'a>(&'a [u8]);
 
 impl Visitor for Promises<'_> {
     type Out = ();
     fn quantized<F: Quantized>(self) {
-        // Not a number, as `f32` and as binary16 alike.
-        let unset: F::Scale = bytemuck::pod_read_unaligned(&[0xff; 4][..size_of::<F::Scale>()]);
-        let is_unset = |s: &F::Scale| Element::one(Scalar, *s).is_nan();
-        for block in self.0.chunks_exact(F::BYTES) {
-            let (mut codes, mut scales, mut minimums) = ([0; SPAN], [unset; 17], [unset; 17]);
-            F::unpack(Scalar, block, &mut codes, &mut scales, &mut minimums);
-            assert!(codes.iter().all(|c| *c <= F::LARGEST && (F::WIDE || *c >= 0)));
-            assert!(!F::WIDE || F::OFFSET == 0);
-            let groups = F::BLOCK / F::GROUP;
-            assert_eq!(scales.iter().position(is_unset), Some(groups));
-            assert_eq!(minimums.iter().position(is_unset), Some(if F::MINIMUM { groups } else { 0 }));
+        assert!(!F::WIDE || F::OFFSET == 0);
+        assert!(F::FACTORS || F::GROUP == F::BLOCK);
+        for block in blocks::<F>(self.0) {
+            for part in 0..F::BLOCK / PART {
+                let codes = block.codes(Scalar, part).map(|c| c as i8);
+                assert!(codes.iter().all(|c| *c <= F::LARGEST && (F::WIDE || *c >= 0)));
+            }
         }
-        for short in 0..F::BYTES {
-            let (mut codes, mut scales, mut minimums) = ([77; SPAN], [unset; 16], [unset; 16]);
-            F::unpack(Scalar, &self.0[..short], &mut codes, &mut scales, &mut minimums);
-            assert!(codes.iter().all(|c| *c == 77));
-            assert!(scales.iter().chain(&minimums).all(is_unset));
+        let whole = self.0.len() / F::BYTES;
+        assert_eq!(blocks::<F>(self.0).len(), whole);
+        for short in 1..F::BYTES {
+            assert_eq!(blocks::<F>(&self.0[..self.0.len() - short]).len(), whole - 1);
         }
-        F::unpack(Scalar, self.0, &mut [], &mut [], &mut []);
+        assert!(blocks::<F>(&[]).is_empty());
     }
     fn float<F: Float>(self) {}
 }

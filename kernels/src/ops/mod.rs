@@ -94,7 +94,7 @@ impl<I: Isa> Visitor for ByFormat<'_, '_, '_, I> {
         ));
     }
     fn float<W: Float>(self) {
-        self.0.enter(Entered(
+        self.0.plain().enter(Entered(
             &linear::Map::<linear::Floating<W>>(self.1, core::marker::PhantomData),
             self.2,
             self.3,
@@ -108,29 +108,30 @@ impl<I: Isa> Kernels for I {
     }
 
     fn tile(&self, job: &Job<'_>, tile: &mut Tile<'_>, scratch: &mut [f32]) {
+        let plain = self.plain();
         match job {
             Job::Linear(op) => op.weight.format.visit(ByFormat(*self, op, tile, scratch)),
-            Job::Quantize(op) => self.enter(Entered(op, tile, scratch)),
-            Job::Norm(op) => self.enter(Entered(op, tile, scratch)),
-            Job::Attention(op) => self.enter(Entered(op, tile, scratch)),
-            Job::Keys(op) => self.enter(Entered(op, tile, scratch)),
-            Job::Values(op) => self.enter(Entered(op, tile, scratch)),
-            Job::Rope(op) => self.enter(Entered(op, tile, scratch)),
-            Job::Angles(op) => self.enter(Entered(op, tile, scratch)),
-            Job::Add(op) => self.enter(Entered(op, tile, scratch)),
-            Job::AddTable(op) => self.enter(Entered(op, tile, scratch)),
-            Job::Activate(op) => self.enter(Entered(op, tile, scratch)),
-            Job::Embed(op) => self.enter(Entered(op, tile, scratch)),
-            Job::Rearrange(op) => self.enter(Entered(op, tile, scratch)),
             Job::Peak(op) => self.enter(Entered(op, tile, scratch)),
+            Job::Quantize(op) => plain.enter(Entered(op, tile, scratch)),
+            Job::Norm(op) => plain.enter(Entered(op, tile, scratch)),
+            Job::Attention(op) => plain.enter(Entered(op, tile, scratch)),
+            Job::Keys(op) => plain.enter(Entered(op, tile, scratch)),
+            Job::Values(op) => plain.enter(Entered(op, tile, scratch)),
+            Job::Rope(op) => plain.enter(Entered(op, tile, scratch)),
+            Job::Angles(op) => plain.enter(Entered(op, tile, scratch)),
+            Job::Add(op) => plain.enter(Entered(op, tile, scratch)),
+            Job::AddTable(op) => plain.enter(Entered(op, tile, scratch)),
+            Job::Activate(op) => plain.enter(Entered(op, tile, scratch)),
+            Job::Embed(op) => plain.enter(Entered(op, tile, scratch)),
+            Job::Rearrange(op) => plain.enter(Entered(op, tile, scratch)),
         }
     }
 
     fn pixels(&self, pass: resize::Pass<'_>) {
-        self.enter(pass);
+        self.plain().enter(pass);
     }
 
     fn decode(&self, format: crate::formats::Format, bytes: &[u8], out: &mut [f32]) {
-        crate::formats::decode(*self, format, bytes, out);
+        crate::formats::decode(self.plain(), format, bytes, out);
     }
 }

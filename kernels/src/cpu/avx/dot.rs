@@ -13,8 +13,12 @@ pub(in crate::cpu) trait Dot: Copy + Send + Sync + 'static {
     const NAME: &'static str;
     /// [`Isa::WIDE_BIAS`].
     const WIDE_BIAS: i32;
-    /// The proof, if this CPU has the instructions.
+    /// The proof, if this CPU has the instructions and AVX2's.
     fn new() -> Option<Self>;
+    /// The proof of AVX2's alone.
+    fn without(self) -> Pairs {
+        Pairs(())
+    }
     /// Runs the task with the features enabled.
     fn enter<T: Task>(isa: Avx<Self>, task: T) -> T::Out;
     /// `sum[j] + Σᵢ w[4j + i] · x[4j + i]` for the four `i`, exactly. Codes as in [`Isa::dot4`].

@@ -10,6 +10,11 @@ on_each_isa! {
             let want = Scalar.load_half(&halves).map(f32::to_bits);
             assert_eq!(lanes(isa, isa.load_half(&halves)).map(f32::to_bits), want, "{} {start:#x}", I::NAME);
             assert_eq!(halves.map(|h| isa.half(h).to_bits()), want, "{} {start:#x}", I::NAME);
+            let pairs = halves.map(|h| u32::from(h) | u32::from(!h) << 16);
+            let [low, high] = isa.load_halves(&pairs);
+            let others = Scalar.load_half(&halves.map(|h| !h)).map(f32::to_bits);
+            assert_eq!(lanes(isa, low).map(f32::to_bits), want, "{} {start:#x}", I::NAME);
+            assert_eq!(lanes(isa, high).map(f32::to_bits), others, "{} {start:#x}", I::NAME);
         }
     }
 }
@@ -127,6 +132,16 @@ on_each_isa! {
     }
 }
 
+/// Sixteen rows that are in memory already.
+struct Kept<'a>(&'a [[i8; 32]; LANES]);
+
+impl<I: Isa> Rows<I> for Kept<'_> {
+    #[inline(always)]
+    fn codes(&self, isa: I, lane: usize) -> I::C {
+        isa.bytes(bytemuck::cast_ref(&self.0[lane]))
+    }
+}
+
 on_each_isa! {
     sixteen_rows_are_multiplied_exactly: |isa| {
         let mut random = Random(5);
@@ -135,9 +150,9 @@ on_each_isa! {
                 from_fn(|_| from_fn(|_| if round == 0 { -128 } else { random.next() as i8 }));
             let narrow = wide.map(|row| row.map(|code| code & 127));
             let x = from_fn(|_| if round == 0 { -127 } else { random.between(-127, 127) as i8 });
-            let (bias, got) = (I::WIDE_BIAS, isa.dot_rows::<true>(wide.each_ref(), &x));
+            let (bias, got) = (I::WIDE_BIAS, isa.dot_rows::<true>(&Kept(&wide), &x));
             check_rows(isa, got, &wide, &x, bias);
-            check_rows(isa, isa.dot_rows::<false>(narrow.each_ref(), &x), &narrow, &x, 0);
+            check_rows(isa, isa.dot_rows::<false>(&Kept(&narrow), &x), &narrow, &x, 0);
             let both = isa.add_int(got[0], got[1]);
             let want: [f32; LANES] = from_fn(|r| (dot(&wide[r], &x, bias)) as f32);
             assert_eq!(lanes(isa, isa.float(both)), want, "{}", I::NAME);
@@ -203,13 +218,34 @@ fn scalar_dot_accumulates_in_32_bits() {
     assert_eq!(got, [i32::MAX; LANES]);
 }
 
+#[inline(always)]
+fn kept<I: Isa>(isa: I, x: I::C) -> [u8; 32] {
+    let mut to = [0; 32];
+    isa.keep(x, &mut to);
+    bytemuck::cast(to)
+}
+
 on_each_isa! {
-    tables_are_looked_up: |isa| {
+    bytes_are_taken_apart: |isa| {
         let mut random = Random(4);
         for _ in 0..1000 {
+            let x: [u8; 32] = from_fn(|_| random.next() as u8);
             let table: [i8; 16] = from_fn(|_| random.next() as i8);
-            let nibbles: [u8; 16] = from_fn(|_| random.between(0, 15) as u8);
-            assert_eq!(isa.lookup(&table, &nibbles), nibbles.map(|n| table[usize::from(n)]), "{}", I::NAME);
+            let half = *x.first_chunk::<16>().unwrap();
+            let scalar = Scalar.nibbles(&half);
+            assert_eq!(kept(isa, isa.bytes(&x)), x, "{}", I::NAME);
+            assert_eq!(kept(isa, isa.nibbles(&half)), scalar, "{}", I::NAME);
+            let got = isa.look_up(&table, isa.nibbles(&half));
+            assert_eq!(kept(isa, got), scalar.map(|n| table[usize::from(n)] as u8), "{}", I::NAME);
+            let spread: [u8; 32] = from_fn(|i| if x[i / 8] & 1 << (i % 8) == 0 { 0 } else { 77 });
+            assert_eq!(kept(isa, isa.spread([x[0], x[1], x[2], x[3]], 77)), spread, "{}", I::NAME);
+            assert_eq!(kept(isa, isa.or(isa.bytes(&spread), isa.bytes(&x))), from_fn(|i| spread[i] | x[i]));
+            for right in -7..=7_i32 {
+                let most = if right < 0 { 0xff << -right } else { 0xff >> right } as u8;
+                let mask = most & random.next() as u8;
+                let want = x.map(|x| (i32::from(x) << 8 >> (right + 8)) as u8 & mask);
+                assert_eq!(kept(isa, isa.bits(isa.bytes(&x), right, mask)), want, "{} {right}", I::NAME);
+            }
         }
     }
 }

@@ -53,9 +53,11 @@ impl<F: Float> Kind for Floating<F> {
         for from in (0..w.width).step_by(SHORT) {
             let stretch = from..(from + SHORT).min(w.width);
             // Sixteen rows are read by turns, too little of each for a CPU to see what comes next.
-            for (row, next) in rows.iter().zip(next) {
-                let ahead = row.get(stretch.end * F::BYTES..(stretch.end + SHORT) * F::BYTES);
-                isa.fetch(ahead.or_else(|| next.get(..SHORT * F::BYTES)).unwrap_or(&[]));
+            let (ahead, at) = if stretch.end < w.width { (&rows, stretch.end) } else { (&next, 0) };
+            for row in ahead {
+                for line in (0..SHORT * F::BYTES).step_by(64) {
+                    isa.fetch(row, at * F::BYTES + line);
+                }
             }
             let panel = panel::<I, F, SHORT>(isa, &rows, stretch.clone(), scratch);
             y = Self::multiply(isa, &panel, [x.get(stretch)?], y);

@@ -1,8 +1,8 @@
 //! Quantized weights times the 8-bit codes of activations.
 
-use super::{Kind, turn};
-use crate::cpu::{Element, Isa, LANES};
-use crate::formats::{Quantized, SPAN};
+use super::{Kind, Lane, turn};
+use crate::cpu::{Isa, LANES, Rows};
+use crate::formats::{self, MOST, PART, Quantized, SPAN};
 use crate::ops::quantize::{self, Group};
 use crate::weight::Matrix;
 use core::marker::PhantomData;
@@ -11,7 +11,7 @@ use core::ops::Range;
 /// Inputs that are unpacked at a time.
 const STRETCH: usize = 1024;
 
-/// Codes of a span before they are turned, the panel, scales and minimums for groups of 16.
+/// Codes of a span before they are turned, the panel, scales and minimums of groups of 16.
 pub(super) const SCRATCH: usize = LANES * SPAN / 4 + LANES * STRETCH / 4 + 2 * LANES * STRETCH / 16;
 
 /// Weights in a quantized format.
@@ -20,25 +20,19 @@ pub(crate) struct Integer<F>(PhantomData<F>);
 /// One load of the panel: four inputs (as codes) of sixteen weight rows.
 type Codes = [i8; 4 * LANES];
 
-/// Groups of a format in a span, at most.
-const MOST: usize = SPAN / 16;
+/// Codes of one weight row: a span of them, part by part.
+type Parts = [[i8; PART]; SPAN / PART];
 
-/// Codes of one weight row: a span of them in groups of 32.
-type Groups = [[i8; 32]; SPAN / 32];
-
-/// A scale or minimum of each weight row of a panel.
-type Scales<F> = [<F as Quantized>::Scale; LANES];
-
-/// A panel unpacked: per group of 32 inputs eight `Codes`; per group of the format its `Scales` and minimums.
-pub(crate) struct Panel<'a, F: Quantized> {
+/// A panel unpacked: per group of 32 inputs eight `Codes`; per group of the format the scales and minimums.
+pub(crate) struct Panel<'a> {
     codes: &'a [[Codes; 8]],
-    scales: &'a [Scales<F>],
-    minimums: &'a [Scales<F>],
+    scales: &'a [Lane],
+    minimums: &'a [Lane],
 }
 
 impl<F: Quantized> Kind for Integer<F> {
     const STRETCH: usize = STRETCH;
-    type Panel<'s> = Panel<'s, F>;
+    type Panel<'s> = Panel<'s>;
     type Row<'x> = &'x [Group];
 
     #[inline(always)]
@@ -53,28 +47,41 @@ impl<F: Quantized> Kind for Integer<F> {
         first: usize,
         stretch: Range<usize>,
         scratch: &'s mut [f32],
-    ) -> Panel<'s, F> {
+    ) -> Panel<'s> {
         let empty = Panel { codes: &[], scales: &[], minimums: &[] };
         let width = stretch.len();
         let Some((flat, rest)) = scratch.split_at_mut_checked(LANES * SPAN / 4) else { return empty };
         let Some((panel, rest)) = rest.split_at_mut_checked(LANES * width / 4) else { return empty };
         let words = bytemuck::cast_slice_mut::<f32, u32>(panel).as_chunks_mut::<LANES>().0;
-        let (scales, minimums) = scales_of::<F>(rest, width);
-        let Some(flat) = bytemuck::cast_slice_mut::<f32, Groups>(flat).first_chunk_mut::<LANES>() else {
+        let lanes = rest.as_chunks_mut::<LANES>().0;
+        let Some((scales, rest)) = lanes.split_at_mut_checked(width / F::GROUP) else { return empty };
+        let Some(minimums) = rest.get_mut(..if F::MINIMUM { width / F::GROUP } else { 0 }) else {
             return empty;
         };
+        let Some(flat) = bytemuck::cast_slice_mut::<f32, Parts>(flat).first_chunk_mut::<LANES>() else {
+            return empty;
+        };
+        let rows = rows_of::<F>(w, first);
         for (s, words) in words.chunks_mut(SPAN / 4).enumerate() {
-            let from = stretch.start + s * SPAN;
-            let groups = s * SPAN / F::GROUP..(s * SPAN + words.len() * 4) / F::GROUP;
-            for (lane, codes) in flat.iter_mut().enumerate() {
-                let bytes = w.row(first + lane).get(from / F::BLOCK * F::BYTES..).unwrap_or(&[]);
-                let outs = codes.as_flattened_mut()[..words.len() * 4]
-                    .chunks_exact_mut(F::BLOCK)
-                    .zip(scales[groups.clone()].chunks_exact_mut(F::BLOCK / F::GROUP))
-                    .zip(minimums[groups.clone()].chunks_exact_mut(F::BLOCK / F::GROUP));
-                for (b, ((codes, scales), minimums)) in outs.enumerate() {
-                    let block = bytes.get(b * F::BYTES..(b + 1) * F::BYTES).unwrap_or(&[]);
-                    unpack_block::<I, F>(isa, block, codes, lane, scales, minimums);
+            let first = (stretch.start + s * SPAN) / F::BLOCK;
+            for b in 0..words.len() * 4 / F::BLOCK {
+                let Some(blocks) = blocks_of(&rows, first + b) else { return empty };
+                let parts = b * F::BLOCK / PART..(b + 1) * F::BLOCK / PART;
+                for (block, codes) in blocks.iter().zip(flat.iter_mut()) {
+                    for (part, codes) in codes[parts.clone()].iter_mut().enumerate() {
+                        isa.keep(block.codes(isa, part), codes);
+                    }
+                }
+                let steps = Steps::of(isa, &blocks);
+                let groups = F::BLOCK / F::GROUP;
+                let at = s * SPAN / F::GROUP + b * groups;
+                for (g, scale) in scales[at..at + groups].iter_mut().enumerate() {
+                    isa.store(steps.scale(isa, g), scale);
+                }
+                if F::MINIMUM {
+                    for (g, minimum) in minimums[at..at + groups].iter_mut().enumerate() {
+                        isa.store(steps.minimum(isa, g), minimum);
+                    }
                 }
             }
             let flat: &mut [[u32; SPAN / 4]; LANES] = bytemuck::cast_mut(flat);
@@ -86,11 +93,7 @@ impl<F: Quantized> Kind for Integer<F> {
             // Four codes are one word: transposing words puts the same four inputs of sixteen rows side by side.
             turn(isa, flat, words);
         }
-        Panel {
-            codes: bytemuck::cast_slice::<f32, Codes>(panel).as_chunks().0,
-            scales,
-            minimums: if F::MINIMUM { minimums } else { &[] },
-        }
+        Panel { codes: bytemuck::cast_slice::<f32, Codes>(panel).as_chunks().0, scales, minimums }
     }
 
     #[inline(always)]
@@ -100,44 +103,29 @@ impl<F: Quantized> Kind for Integer<F> {
     }
 
     #[inline(always)]
-    fn single<I: Isa>(
-        isa: I,
-        w: &Matrix<'_>,
-        first: usize,
-        x: &[Group],
-        scratch: &mut [f32],
-    ) -> Option<I::F> {
-        let (flat, rest) = scratch.split_at_mut_checked(LANES * SPAN / 4)?;
-        // Of known lengths, so that no bound is checked inside.
-        let (scales, minimums) = scales_of::<F>(rest, MOST * F::GROUP);
-        let scales: &mut [Scales<F>; MOST] = scales.first_chunk_mut()?;
-        let minimums: &mut [Scales<F>; MOST] = minimums.first_chunk_mut()?;
-        let codes: &mut [Groups; LANES] = bytemuck::cast_slice_mut(flat).first_chunk_mut()?;
-        let (mut rows, mut next) = ([&[0; 0][..]; LANES], [&[0; 0][..]; LANES]);
-        for lane in 0..LANES {
-            (rows[lane], next[lane]) = (w.row(first + lane), w.row(first + LANES + lane));
+    fn single<I: Isa>(isa: I, w: &Matrix<'_>, first: usize, x: &[Group], _: &mut [f32]) -> Option<I::F> {
+        let (mut rows, next) = (rows_of::<F>(w, first), rows_of::<F>(w, first + LANES));
+        let n = rows.iter().fold(x.len() * PART / F::BLOCK, |n, row| n.min(row.len()));
+        for row in &mut rows {
+            *row = row.get(..n)?; // one length for all, so that no bound is checked inside
         }
-        // As many inputs at a time as are unpacked anyway.
-        let step = F::BLOCK;
         let mut y = isa.splat(0.0);
-        for (from, x) in (0..w.width).step_by(step).zip(x.chunks_exact(step / quantize::GROUP)) {
-            if from % SPAN == 0 {
-                Self::fetch(isa, &rows, &next, from);
+        for (b, x) in x.chunks_exact(F::BLOCK / PART).take(n).enumerate() {
+            if b % (SPAN / F::BLOCK) == 0 {
+                fetch(isa, &rows, &next, b);
             }
-            let block = from / step * F::BYTES..(from / step + 1) * F::BYTES;
-            for lane in 0..LANES {
-                let block = rows[lane].get(block.clone()).unwrap_or(&[]);
-                let codes = &mut codes[lane].as_flattened_mut()[..step];
-                unpack_block::<I, F>(isa, block, codes, lane, scales, minimums);
-            }
-            for (g, x) in x.iter().enumerate() {
-                let mut group = [&codes[0][0]; LANES];
-                for lane in 0..LANES {
-                    group[lane] = &codes[lane][g];
+            let blocks = blocks_of(&rows, b)?;
+            let steps = Steps::of(isa, &blocks);
+            for (quad, x) in x.chunks(4).enumerate() {
+                // One by one: where a part is known, places and shifts are.
+                macro_rules! parts {
+                    ($($part:literal)*) => {$(
+                        if let Some(x) = x.get($part) {
+                            y = Self::part(isa, &Part(&blocks, 4 * quad + $part), x, &steps, y);
+                        }
+                    )*};
                 }
-                let parts = g * Self::PARTS..(g + 1) * Self::PARTS;
-                let (scales, minimums) = (scales.get(parts.clone())?, minimums.get(parts)?);
-                y = Self::group(isa, group, x, scales, minimums, y);
+                parts!(0 1 2 3);
             }
         }
         Some(y)
@@ -146,7 +134,7 @@ impl<F: Quantized> Kind for Integer<F> {
     #[inline(always)]
     fn multiply<I: Isa, const T: usize>(
         isa: I,
-        panel: &Panel<'_, F>,
+        panel: &Panel<'_>,
         x: [&[Group]; T],
         mut y: [I::F; T],
     ) -> [I::F; T] {
@@ -171,13 +159,13 @@ impl<F: Quantized> Kind for Integer<F> {
                 }
                 let i = dot_panel::<I, F, T>(isa, i, &codes[g][chunks], inputs);
                 let at = g * Self::PARTS + part;
-                let scale = Element::load(isa, &scales[at]);
+                let scale = isa.load(&scales[at]);
                 for t in 0..T {
                     y[t] = Self::scaled(isa, i[t], scale, &rows[t][g], y[t]);
                     if F::MINIMUM
                         && let Some(minimum) = minimums.get(at)
                     {
-                        y[t] = Self::raised(isa, Element::load(isa, minimum), &rows[t][g], part, y[t]);
+                        y[t] = Self::raised(isa, isa.load(minimum), &rows[t][g], part, y[t]);
                     }
                 }
             }
@@ -191,45 +179,19 @@ impl<F: Quantized> Integer<F> {
     /// Groups of the format in a group of activations.
     const PARTS: usize = quantize::GROUP / F::GROUP;
 
-    /// Bytes of a span of a row.
-    const SPAN_BYTES: usize = SPAN / F::BLOCK * F::BYTES;
-
-    /// Asks for the span after the one at `from`, a cache line early, since spans begin anywhere in a line. Sixteen rows are
-    /// read by turns, a span of each: too little for a CPU to see what comes next.
-    #[inline(always)]
-    fn fetch<I: Isa>(isa: I, rows: &[&[u8]; LANES], next: &[&[u8]; LANES], from: usize) {
-        let at = from / F::BLOCK * F::BYTES + Self::SPAN_BYTES + 64;
-        for (row, next) in rows.iter().zip(next) {
-            if let Some(ahead) = row.get(at..at + Self::SPAN_BYTES) {
-                isa.fetch(ahead);
-            } else if let Some(ahead) = next.get(..Self::SPAN_BYTES) {
-                isa.fetch(ahead);
-            }
-        }
-    }
-
     /// One group of activations times the same inputs of sixteen weight rows, added to `y`.
     #[inline(always)]
-    fn group<I: Isa>(
-        isa: I,
-        codes: [&[i8; 32]; LANES],
-        x: &Group,
-        scales: &[Scales<F>],
-        minimums: &[Scales<F>],
-        mut y: I::F,
-    ) -> I::F {
+    fn part<I: Isa>(isa: I, rows: &Part<'_, '_, F>, x: &Group, steps: &Steps<I, F>, mut y: I::F) -> I::F {
         let x_codes = bytemuck::cast_ref(quantize::codes(x));
-        let halves = if F::WIDE {
-            isa.dot_rows::<true>(codes, x_codes)
-        } else {
-            isa.dot_rows::<false>(codes, x_codes)
-        };
-        for (part, (scale, minimum)) in scales.iter().zip(minimums).enumerate() {
-            let i = if Self::PARTS == 1 { isa.add_int(halves[0], halves[1]) } else { halves[part] };
-            let i = isa.add_int(i, Self::start(isa, x, part));
-            y = Self::scaled(isa, i, Element::load(isa, scale), x, y);
+        let halves =
+            if F::WIDE { isa.dot_rows::<true>(rows, x_codes) } else { isa.dot_rows::<false>(rows, x_codes) };
+        for half in 0..Self::PARTS {
+            let i = if Self::PARTS == 1 { isa.add_int(halves[0], halves[1]) } else { halves[half] };
+            let i = isa.add_int(i, Self::start(isa, x, half));
+            let group = rows.1 * Self::PARTS + half;
+            y = Self::scaled(isa, i, steps.scale(isa, group), x, y);
             if F::MINIMUM {
-                y = Self::raised(isa, Element::load(isa, minimum), x, part, y);
+                y = Self::raised(isa, steps.minimum(isa, group), x, half, y);
             }
         }
         y
@@ -279,41 +241,91 @@ fn dot_panel<I: Isa, F: Quantized, const T: usize>(
     }
 }
 
-/// Room for the scales and the minimums of `width` inputs.
-#[inline(always)]
-fn scales_of<F: Quantized>(scratch: &mut [f32], width: usize) -> (&mut [Scales<F>], &mut [Scales<F>]) {
-    let all = bytemuck::cast_slice_mut::<f32, F::Scale>(scratch).as_chunks_mut::<LANES>().0;
-    let groups = width / F::GROUP;
-    let (scales, rest) = all.split_at_mut_checked(groups).unwrap_or_default();
-    (scales, rest.get_mut(..groups).unwrap_or_default())
+/// What scales the codes of a block of each of sixteen weight rows.
+struct Steps<I: Isa, F> {
+    d: I::F,
+    m: I::F,
+    /// Of each group: a factor of each row.
+    factors: [[[u8; LANES]; MOST]; 2],
+    format: PhantomData<F>,
 }
 
-/// Unpacks a block of one weight row: its codes, scale and minimum of each group to the row's lane. A block beyond the
-/// row counts as zero.
-#[inline(always)]
-fn unpack_block<I: Isa, F: Quantized>(
-    isa: I,
-    block: &[u8],
-    codes: &mut [i8],
-    lane: usize,
-    scales: &mut [Scales<F>],
-    minimums: &mut [Scales<F>],
-) {
-    let zero = [F::Scale::default(); MOST];
-    let (mut s, mut m) = (zero, zero);
-    if block.len() == F::BYTES {
-        F::unpack(isa, block, codes, &mut s, &mut m);
-    } else {
-        codes.fill(0);
-    }
-    for g in 0..F::BLOCK / F::GROUP {
-        if let Some(scales) = scales.get_mut(g) {
-            scales[lane] = s[g];
+impl<I: Isa, F: Quantized> Steps<I, F> {
+    #[inline(always)]
+    fn of(isa: I, blocks: &[&F; LANES]) -> Self {
+        let mut steps = [0; LANES];
+        let mut factors = [[[0; MOST]; LANES]; 2];
+        for (lane, block) in blocks.iter().enumerate() {
+            steps[lane] = u32::from_le_bytes(bytemuck::cast(block.steps()));
+            if F::FACTORS {
+                let [scales, minimums] = block.factors();
+                (factors[0][lane], factors[1][lane]) = (bytemuck::cast(scales), bytemuck::cast(minimums));
+            }
         }
-        if F::MINIMUM
-            && let Some(minimums) = minimums.get_mut(g)
-        {
-            minimums[lane] = m[g];
+        let mut turned = [[[0; LANES]; MOST]; 2];
+        if F::FACTORS {
+            isa.transpose_bytes(factors[0].each_ref(), &mut turned[0]);
+        }
+        if F::FACTORS && F::MINIMUM {
+            isa.transpose_bytes(factors[1].each_ref(), &mut turned[1]);
+        }
+        let [d, m] = isa.load_halves(&steps);
+        let m = if F::FACTORS { isa.mul(m, isa.splat(-1.0)) } else { m };
+        Self { d, m, factors: turned, format: PhantomData }
+    }
+
+    #[inline(always)]
+    fn scale(&self, isa: I, group: usize) -> I::F {
+        let factor = || isa.load_codes(bytemuck::cast_ref(&self.factors[0][group % MOST]));
+        if F::FACTORS { isa.mul(self.d, factor()) } else { self.d }
+    }
+
+    #[inline(always)]
+    fn minimum(&self, isa: I, group: usize) -> I::F {
+        let factor = || isa.load_codes(bytemuck::cast_ref(&self.factors[1][group % MOST]));
+        if F::FACTORS { isa.mul(self.m, factor()) } else { self.m }
+    }
+}
+
+/// A block of each of sixteen weight rows, and which part of it.
+struct Part<'b, 'w, F>(&'b [&'w F; LANES], usize);
+
+impl<I: Isa, F: Quantized> Rows<I> for Part<'_, '_, F> {
+    #[inline(always)]
+    fn codes(&self, isa: I, lane: usize) -> I::C {
+        self.0[lane].codes(isa, self.1)
+    }
+}
+
+/// Sixteen weight rows; the last one again for those beyond it, whose results nobody reads.
+#[inline(always)]
+fn rows_of<'w, F: Quantized>(w: &Matrix<'w>, first: usize) -> [&'w [F]; LANES] {
+    let mut rows = [&[][..]; LANES];
+    for (lane, row) in rows.iter_mut().enumerate() {
+        *row = formats::blocks(w.row((first + lane).min(w.height.saturating_sub(1))));
+    }
+    rows
+}
+
+/// A block of each of them.
+#[inline(always)]
+fn blocks_of<'w, F>(rows: &[&'w [F]; LANES], b: usize) -> Option<[&'w F; LANES]> {
+    let mut blocks = [rows[0].get(b)?; LANES];
+    for (block, row) in blocks.iter_mut().zip(rows) {
+        *block = row.get(b)?;
+    }
+    Some(blocks)
+}
+
+/// Asks for the span after the one at block `b`, a cache line early, since spans begin anywhere in a line. Sixteen rows
+/// are read by turns, a span of each: too little for a CPU to see what comes next.
+#[inline(always)]
+fn fetch<I: Isa, F: Quantized>(isa: I, rows: &[&[F]; LANES], next: &[&[F]; LANES], b: usize) {
+    let span = SPAN / F::BLOCK;
+    let (ahead, at) = if b + span < rows[0].len() { (rows, (b + span) * F::BYTES + 64) } else { (next, 0) };
+    for row in ahead {
+        for line in (0..span * F::BYTES).step_by(64) {
+            isa.fetch(bytemuck::cast_slice(row), at + line);
         }
     }
 }

@@ -76,7 +76,7 @@ pub(crate) trait Kind {
     /// Activation rows that share a load of a panel.
     fn rows<I: Isa>() -> usize;
 
-    /// Unpacks a stretch of sixteen weight rows, the first of them `first`. Rows beyond the last count as zero.
+    /// Unpacks a stretch of sixteen weight rows, the first of them `first`. Nobody reads what rows beyond the last make.
     fn pack<'s, I: Isa>(
         isa: I,
         w: &Matrix<'_>,
