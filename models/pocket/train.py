@@ -31,6 +31,8 @@ from model import Pocket, T_WIDTH, TILE, V_WIDTH
 
 DENSE = data.OBJECTS + len(scenes.COLOURS) + data.SLOTS * (len(data.CHARS) + 1) + data.BINS + len(scenes.SCALES)
 
+LIGHTS = 2  # versions of a picture that a frozen tower sees
+
 
 class Stream(torch.utils.data.IterableDataset):
     """Endless batches from one worker. An eighth of each batch is newly drawn, the rest comes again
@@ -48,7 +50,9 @@ class Stream(torch.utils.data.IterableDataset):
         encoder, digits = data.Encoder(data.tokenizer(self.tok_path)), scenes.digits_split(False)
         rng, pool, seed = random.Random(self.start), [], self.start
         if self.library:
-            pool = load_library(self.library, self.recipe)
+            pool = load_library(self.library, self.recipe, self.frozen)
+        if self.frozen:
+            pool = [(None, *s[1:]) for s in pool]
         while self.frozen:
             picks = rng.sample(range(len(pool)), self.size)
             b = data.batch([pool[i] for i in picks], encoder, rng, load_recipe(self.recipe), pictures=False)
@@ -63,17 +67,20 @@ class Stream(torch.utils.data.IterableDataset):
             pool = (pool + new)[-self.POOL:]
 
 
-def load_library(path, recipe):
-    """The scenes drawn beforehand that have no more components than the recipe asks for."""
+def load_library(path, recipe, frozen=False):
+    """The scenes drawn beforehand that have no more components than the recipe asks for; for a frozen tower, which
+    sees each of them once and for all, in several places and lights."""
     most = max(int(c) for c in load_recipe(recipe).get("cells", {"4": 1}))
-    return [s for s in pickle.load(open(path, "rb")) if len(s[1]) <= most]
+    drawn = [s for s in pickle.load(open(path, "rb")) if len(s[1]) <= most]
+    rng = random.Random(len(drawn))
+    return drawn + [data.again(s, rng) for _ in range(LIGHTS - 1) for s in drawn] if frozen else drawn
 
 
 @torch.no_grad()
 def remember(model, a):
     """What the tower makes of every picture of the library, for training the decoder alone."""
     torch.set_num_threads(a.threads)
-    pictures = [s[0] for s in load_library(a.library, a.recipe)]
+    pictures = [s[0] for s in load_library(a.library, a.recipe, True)]
     parts = [pictures[i:i + 64] for i in range(0, len(pictures), 64)]
     seen = [model.see(normal(torch.from_numpy(np.stack(p)).permute(0, 3, 1, 2))).half() for p in parts]
     torch.set_num_threads(1)
@@ -127,16 +134,17 @@ class Heads(torch.nn.Module):
 
 
 def token_loss(head, views, targets):
-    """Numbers are fitted by least squares: a mean over tokens, which is what attention takes, then is a count."""
+    """Numbers are fitted by least squares: a mean over tokens, which is what attention takes, then is a count.
+    Sums over the sorts and characters of a token, since nearly all of them are not there."""
     count, centre, there, needle = targets
     n, c, t, g = head.token(views).split([count.shape[-1], 2, there.shape[-1], 1], -1)
     square = lambda x, y: ((x - y) ** 2).mean() if len(y) else x.sum() * 0
-    counts = 10 * square(n, count)
-    places = 2 * square(c[centre[..., 0] >= 0], centre[centre[..., 0] >= 0])
+    counts = 2 * ((n - count) ** 2).sum(-1).mean()
+    places = 10 * square(c[centre[..., 0] >= 0], centre[centre[..., 0] >= 0])
+    each = F.binary_cross_entropy_with_logits(t, there, reduction="none").sum(-1)
     some = there.sum(-1) > 0
-    chars = F.binary_cross_entropy_with_logits(t[some], there[some]) * 5 if some.any() else t.sum() * 0
-    chars = chars + F.binary_cross_entropy_with_logits(t, there)
-    gauges = 2 * square(g[needle >= 0, 0], needle[needle >= 0])
+    chars = 0.5 * each[some].mean() + each.mean() if some.any() else each.mean()
+    gauges = 20 * square(g[needle >= 0, 0], needle[needle >= 0])
     parts = [counts, places, chars, gauges]
     token_loss.parts = [round(x.item(), 2) for x in parts]
     return sum(parts)

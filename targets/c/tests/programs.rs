@@ -29,8 +29,8 @@ const POCKET: Case = Case {
     model: "../../models/pocket/pocket.gguf",
     tower: "../../models/pocket/mmproj-pocket.gguf",
     picture: "../../models/pocket/sample/panel.png",
-    question: "What does the label say?",
-    answer: Some("RESET"),
+    question: "What does the display read?",
+    answer: Some("799"),
 };
 
 /// The static library that was built with this test.
