@@ -20,5 +20,5 @@ mod write;
 pub use error::Error;
 pub use pattern::Pattern;
 pub use plan::{Change, Plan, Request};
-pub use recipe::{RECIPES, Recipe, fitting, more_bits};
+pub use recipe::{Described, RECIPES, Recipe, fitting, more_bits, wanted};
 pub use write::{Means, Source};

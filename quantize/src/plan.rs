@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::pattern::Pattern;
-use crate::recipe::{self, Recipe, fitting};
+use crate::recipe::{self, Described, Recipe, fitting};
 use ocelli_gguf::{Outline, Shards, TensorInfo, TensorType};
 use ocelli_kernels::formats::Format;
 
@@ -70,7 +70,8 @@ impl<'a> Plan<'a> {
             .collect();
         let tensors: Vec<&TensorInfo<'a>> = placed.iter().map(|(_, tensor)| *tensor).collect();
         check_patterns(request, &tensors)?;
-        let wanted = recipe::wanted(shards.first(), &tensors, request.recipe, request.pure)?;
+        let described: Vec<Described<'_>> = tensors.iter().map(|tensor| Described::from(*tensor)).collect();
+        let wanted = recipe::wanted(shards.first(), &described, request.recipe, request.pure)?;
         let mut outline = keys(shards, request.recipe);
         let mut changes = Vec::with_capacity(placed.len());
         for ((file, tensor), wanted) in placed.iter().zip(wanted) {

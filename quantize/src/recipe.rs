@@ -164,9 +164,30 @@ const KEPT: &[&str] = &[
     "mm.a.code_embd",
 ];
 
+/// A tensor of a file that is there, or that is to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct Described<'a> {
+    /// Its name in the file.
+    pub name: &'a str,
+    /// Its extents, fastest first.
+    pub dims: &'a [usize],
+}
+
+impl<'a> From<&'a TensorInfo<'_>> for Described<'a> {
+    fn from(tensor: &'a TensorInfo<'_>) -> Self {
+        Described { name: tensor.name, dims: tensor.dims() }
+    }
+}
+
+impl Described<'_> {
+    fn row_len(&self) -> usize {
+        self.dims.first().copied().unwrap_or(1)
+    }
+}
+
 /// Whether a recipe is meant for this tensor: a matrix of weights that is not [`KEPT`].
-pub(crate) fn applies(tensor: &TensorInfo<'_>) -> bool {
-    let is_matrix = (1..4).any(|axis| tensor.extent(axis) > 1);
+fn applies(tensor: &Described<'_>) -> bool {
+    let is_matrix = tensor.dims.iter().skip(1).any(|extent| *extent > 1);
     let name = tensor.name;
     let kept = matches!(name, "position_embd.weight" | "token_types.weight");
     is_matrix && name.ends_with("weight") && !kept && !KEPT.iter().any(|part| name.contains(part))
@@ -234,7 +255,7 @@ struct Chooser<'r> {
 }
 
 impl Chooser<'_> {
-    fn choose(&mut self, tensor: &TensorInfo<'_>) -> TensorType {
+    fn choose(&mut self, tensor: &Described<'_>) -> TensorType {
         let base = self.recipe.base;
         match Part::of(tensor.name) {
             Part::Output => self.output(tensor),
@@ -247,7 +268,7 @@ impl Chooser<'_> {
         }
     }
 
-    fn output(&self, tensor: &TensorInfo<'_>) -> TensorType {
+    fn output(&self, tensor: &Described<'_>) -> TensorType {
         let base = self.recipe.base;
         let fits = tensor.row_len().is_multiple_of(base.block_len());
         if base == Q8_0 || !fits { Q8_0 } else { Q6_K }
@@ -309,9 +330,9 @@ impl Chooser<'_> {
 ///
 /// # Errors
 /// A key of the metadata is of the wrong type.
-pub(crate) fn wanted(
+pub fn wanted(
     file: &Gguf<'_>,
-    tensors: &[&TensorInfo<'_>],
+    tensors: &[Described<'_>],
     recipe: &Recipe,
     pure: bool,
 ) -> Result<Vec<Option<TensorType>>, Error> {

@@ -52,7 +52,7 @@ fn model(layers: usize, keys: u32, tied: bool) -> Vec<u8> {
 /// What the recipe wants for a name.
 fn wants(file: &[u8], recipe: &str, name: &str) -> Option<TensorType> {
     let file = Gguf::parse(file).unwrap();
-    let tensors: Vec<&TensorInfo<'_>> = file.tensors().iter().collect();
+    let tensors: Vec<Described<'_>> = file.tensors().iter().map(Described::from).collect();
     let found = wanted(&file, &tensors, Recipe::named(recipe).unwrap(), false).unwrap();
     found[tensors.iter().position(|tensor| tensor.name == name).unwrap()]
 }
