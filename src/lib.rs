@@ -52,6 +52,8 @@ mod bill;
 pub mod cli;
 #[cfg(feature = "std")]
 pub mod conversation;
+#[cfg(feature = "cli")]
+mod convert;
 mod error;
 #[cfg(feature = "std")]
 mod files;

@@ -9,6 +9,10 @@ mod answers;
 mod bench;
 #[path = "cli/chat.rs"]
 mod chat;
+#[path = "cli/checkpoint.rs"]
+mod checkpoint;
+#[path = "cli/convert.rs"]
+mod convert;
 #[path = "cli/files.rs"]
 mod files;
 #[path = "cli/inspect.rs"]

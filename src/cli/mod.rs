@@ -9,6 +9,7 @@ use std::process::ExitCode;
 mod args;
 mod bench;
 mod chat;
+mod convert;
 mod inspect;
 mod log;
 mod photos;
@@ -60,6 +61,8 @@ enum Command {
     Plan(plan::PlanCommand),
     /// Make a model with random weights in a published layout: to measure speed, or to try things out.
     Synthesize(synthesize::Synthesize),
+    /// Make model files from a checkpoint: safetensors, configuration and tokenizer.
+    Convert(convert::Convert),
     /// Make a model file or a vision tower small.
     Quantize(quantize::Quantize),
     /// Measure speed, beside what the machine can do.
@@ -101,6 +104,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(inspect) => inspect.run(),
         Command::Plan(plan) => plan.run(),
         Command::Synthesize(synthesize) => synthesize.run(),
+        Command::Convert(convert) => convert.run(),
         Command::Quantize(quantize) => quantize.run(),
         Command::Bench(bench) => bench.run(),
     };
@@ -121,6 +125,9 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 fn exit_code(error: &anyhow::Error) -> u8 {
     if error.downcast_ref::<ImageError>().is_some() {
         return 4;
+    }
+    if let Some(crate::convert::Failure::Checkpoint { .. }) = error.downcast_ref() {
+        return 3;
     }
     match error.downcast_ref::<Failure>() {
         Some(Failure::Usage(_)) => return 2,

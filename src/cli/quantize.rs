@@ -43,7 +43,8 @@ pub struct Quantize {
 /// Names that stand for a mix.
 const SHORT: [(&str, &str); 3] = [("Q3_K", "Q3_K_M"), ("Q4_K", "Q4_K_M"), ("Q5_K", "Q5_K_M")];
 
-fn recipe() -> impl TypedValueParser<Value = &'static Recipe> {
+/// Parses the name of a recipe.
+pub(super) fn recipe() -> impl TypedValueParser<Value = &'static Recipe> {
     let names = RECIPES.iter().map(|recipe| recipe.name).chain(SHORT.map(|(short, _)| short));
     PossibleValuesParser::new(names).try_map(|name| {
         let long = SHORT.iter().find(|(short, _)| short.eq_ignore_ascii_case(&name));
@@ -59,7 +60,7 @@ fn chosen(text: &str) -> Result<(Pattern, TensorType), String> {
 }
 
 /// Set by the interrupt key.
-static STOP: AtomicBool = AtomicBool::new(false);
+pub(super) static STOP: AtomicBool = AtomicBool::new(false);
 
 impl Quantize {
     /// Runs the command.
@@ -114,7 +115,8 @@ fn explained(error: Unmade) -> anyhow::Error {
     }
 }
 
-fn describe(out: &mut dyn Write, name: &str, made: &Made, seconds: f64) -> std::io::Result<()> {
+/// Says what is in a file that was made, and what it took.
+pub(super) fn describe(out: &mut dyn Write, name: &str, made: &Made, seconds: f64) -> std::io::Result<()> {
     let tensors: usize = made.kinds.values().sum();
     let kinds: Vec<String> = made.kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
     writeln!(out, "{name}: {} bytes, {tensors} tensors: {}", made.bytes, kinds.join(", "))?;
