@@ -211,8 +211,9 @@ trait Detect: Isa {
 
 macro_rules! isas {
     ($($(#[$there:meta])? $isa:ty;)*) => {
-        /// All instruction sets of this architecture, the fastest first.
-        pub const ISAS: &[Entry] = &[$($(#[$there])? Entry {
+        /// All instruction sets of this architecture, the fastest first. (A static, as every crate that names a constant would
+        /// compile all the kernels behind it again.)
+        pub static ISAS: &[Entry] = &[$($(#[$there])? Entry {
             name: <$isa as Isa>::NAME,
             detect: || <$isa as Detect>::detect().map(|isa| isa as &dyn Kernels),
         },)*];
