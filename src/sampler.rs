@@ -78,7 +78,11 @@ pub enum SamplerError {
 impl fmt::Display for SamplerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            #[cfg(feature = "std")]
             Self::Setting { name, value, allowed } => write!(f, "{name} is {value}; it must be {allowed}"),
+            // To write a float takes as much code as a kernel.
+            #[cfg(not(feature = "std"))]
+            Self::Setting { name, allowed, .. } => write!(f, "{name} must be {allowed}"),
             Self::NotANumber { id } => write!(f, "the logit of token {id} is not a number"),
             Self::NoCandidate => f.write_str("no token is possible: every logit is minus infinity"),
             Self::Scratch { len, needed } => {

@@ -4,6 +4,7 @@
 //! kernel it is called from, which costs more than the work itself.
 
 /// `f` of every element.
+#[allow(dead_code, reason = "for formats that a firmware may leave out")]
 #[inline(always)]
 pub(crate) fn map<A: Copy, B: Copy + Default, const N: usize>(a: [A; N], f: impl Fn(A) -> B) -> [B; N] {
     let mut out = [B::default(); N];

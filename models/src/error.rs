@@ -75,6 +75,12 @@ impl fmt::Display for Error {
             Error::Architecture { key, found, known } => {
                 write!(f, "{key} '{found}' is not supported; supported are {}", known.join(", "))
             }
+            // To write a float takes as much code as a kernel.
+            #[cfg(not(feature = "std"))]
+            Error::Number { key, found, expected } => {
+                write!(f, "{key} is {} and a fraction, it must be {expected}", *found as i64)
+            }
+            #[cfg(feature = "std")]
             Error::Number { key, found, expected } => write!(f, "{key} is {found}, it must be {expected}"),
             Error::Shape { tensor, expected: (rows, width), found } => {
                 write!(f, "tensor '{tensor}' has extents {found:?}, expected {rows} rows of {width}")

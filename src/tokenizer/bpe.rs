@@ -7,11 +7,11 @@
 //! Where the reference brings a text to normal form C, its tables are of an older Unicode: combining marks encoded
 //! since then are ordered by their class here and left where they are there (5 of 6377 random texts).
 
-use alloc::borrow::Cow;
 use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
+#[cfg(feature = "unicode")]
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 use super::TokenizerError;
@@ -63,12 +63,15 @@ impl Bpe {
 
     /// Encodes a text without special tokens.
     pub(super) fn encode(&self, text: &str, vocab: &Vocab, scratch: &mut Scratch, out: &mut Vec<u32>) {
+        #[cfg(feature = "unicode")]
         let text = if self.pre.normalizes() && !is_nfc(text) {
-            Cow::Owned(text.nfc().collect())
+            alloc::borrow::Cow::Owned(text.nfc().collect())
         } else {
-            Cow::Borrowed(text)
+            alloc::borrow::Cow::Borrowed(text)
         };
-        self.pre.split(&text, &mut |word| self.encode_word(word.as_bytes(), vocab, scratch, out));
+        #[cfg(feature = "unicode")]
+        let text = &*text;
+        self.pre.split(text, &mut |word| self.encode_word(word.as_bytes(), vocab, scratch, out));
     }
 
     fn encode_word(&self, word: &[u8], vocab: &Vocab, scratch: &mut Scratch, out: &mut Vec<u32>) {

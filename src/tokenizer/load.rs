@@ -224,6 +224,7 @@ fn read_bpe(file: &Gguf<'_>, vocab: &Vocab) -> Result<Bpe, TokenizerError> {
     let name: Option<&str> = file.optional("tokenizer.ggml.pre")?;
     let pre = Pre::named(name.unwrap_or("default"))
         .ok_or_else(|| TokenizerError::UnknownPre(String::from(name.unwrap_or_default())))?;
+    #[cfg(feature = "unicode")]
     if pre == Pre::Generic {
         warn!(
             "the file does not name its pre-tokenizer (tokenizer.ggml.pre); generic rules are used, and prompts may \

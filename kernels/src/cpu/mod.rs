@@ -213,6 +213,9 @@ macro_rules! isas {
     ($($(#[$there:meta])? $isa:ty;)*) => {
         /// All instruction sets of this architecture, the fastest first. (A static, as every crate that names a constant would
         /// compile all the kernels behind it again.)
+        ///
+        /// Without `std` nothing is detected: on 64-bit Arm there is the one that the target was compiled for, so that a
+        /// firmware does not carry the others.
         pub static ISAS: &[Entry] = &[$($(#[$there])? Entry {
             name: <$isa as Isa>::NAME,
             detect: || <$isa as Detect>::detect().map(|isa| isa as &dyn Kernels),
@@ -247,8 +250,11 @@ isas! {
     #[cfg(target_arch = "x86_64")] avx512::Avx512;
     #[cfg(target_arch = "x86_64")] avx::Avx<avx::Vnni>;
     #[cfg(target_arch = "x86_64")] avx::Avx<avx::Pairs>;
-    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))] neon::Neon<neon::Dotprod>;
-    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))] neon::Neon<neon::Widening>;
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon", any(feature = "std", target_feature = "dotprod")))]
+    neon::Neon<neon::Dotprod>;
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon", any(feature = "std", not(target_feature = "dotprod"))))]
+    neon::Neon<neon::Widening>;
+    #[cfg(any(feature = "std", not(all(target_arch = "aarch64", target_feature = "neon"))))]
     Scalar;
 }
 

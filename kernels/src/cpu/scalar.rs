@@ -1,6 +1,8 @@
 //! The sixteen-lane machine in plain Rust: the definition of every operation, and the oracle the others are
 //! compared with bit by bit. Whatever takes a loop is a function of its own, once: this machine is for correctness and for
-//! processors with little memory for code.
+//! processors with little memory for code. Where the target has one, the fused multiply-add is an instruction, which rounds
+//! the same.
+#![allow(unsafe_code, reason = "that instruction")]
 
 use super::{Detect, Isa, LANES, Rows, Task};
 use core::array::from_fn;
@@ -27,6 +29,7 @@ fn map2(a: F, b: F, f: impl Fn(f32, f32) -> f32) -> F {
 ///
 /// The product of two binary32 is exact in binary64. The sum is rounded to *odd* there (Boldo and Melquiond, 2008:
 /// the error term of Knuth's two-sum says whether anything was lost), after which rounding to binary32 is correct.
+#[cfg(not(all(target_arch = "riscv64", target_feature = "f")))]
 #[inline(always)]
 fn fma(a: f32, b: f32, c: f32) -> f32 {
     let (p, c) = (f64::from(a) * f64::from(b), f64::from(c));
@@ -39,6 +42,22 @@ fn fma(a: f32, b: f32, c: f32) -> f32 {
         if (lost < 0.0) == (s < 0.0) { bits += 1 } else { bits -= 1 }
     }
     f64::from_bits(bits) as f32
+}
+
+/// `a · b + c` rounded once: an instruction of every target with the extension F.
+#[cfg(all(target_arch = "riscv64", target_feature = "f"))]
+#[inline(always)]
+fn fma(a: f32, b: f32, c: f32) -> f32 {
+    let sum: f32;
+    // SAFETY: registers in, a register out; the target has the instruction. The rounding mode is the one of all Rust code.
+    unsafe {
+        core::arch::asm!(
+            "fmadd.s {sum}, {a}, {b}, {c}",
+            sum = lateout(freg) sum, a = in(freg) a, b = in(freg) b, c = in(freg) c,
+            options(pure, nomem, nostack, preserves_flags),
+        );
+    }
+    sum
 }
 
 impl Isa for Scalar {

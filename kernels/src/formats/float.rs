@@ -2,6 +2,7 @@
 //! (the upper half of a binary32).
 
 use super::Float;
+#[cfg(feature = "halves")]
 use crate::array::tabulate;
 use crate::cpu::Isa;
 
@@ -10,10 +11,12 @@ use crate::cpu::Isa;
 pub(super) struct F32;
 
 /// Two bytes: IEEE 754 binary16, subnormals included.
+#[cfg(feature = "halves")]
 #[derive(Clone, Copy)]
 pub(super) struct F16;
 
 /// Two bytes: the sign, exponent and upper seven mantissa bits of a binary32.
+#[cfg(feature = "halves")]
 #[derive(Clone, Copy)]
 pub(super) struct BF16;
 
@@ -27,6 +30,7 @@ impl Float for F32 {
     }
 }
 
+#[cfg(feature = "halves")]
 impl Float for F16 {
     const BYTES: usize = 2;
     #[inline(always)]
@@ -45,6 +49,7 @@ impl Float for F16 {
     }
 }
 
+#[cfg(feature = "halves")]
 impl Float for BF16 {
     const BYTES: usize = 2;
     #[inline(always)]

@@ -14,24 +14,39 @@
 //! instruction set ([`Isa::C`]), by the few operations on bytes that all formats are made of.
 //!
 //! To add a format: one file, and one line in the list below.
+//!
+//! A firmware takes the families it needs (features `small-quants`, `k-quants`, `iq-quants`, `halves`): each format costs a
+//! linear map of its own. For a build without a format, its type is one that cannot be computed with.
 
 use crate::cpu::{Isa, Task};
 use core::marker::PhantomData;
 
 mod float;
+#[cfg(feature = "iq-quants")]
 mod iq4_nl;
+#[cfg(feature = "iq-quants")]
 mod iq4_xs;
+#[cfg(feature = "k-quants")]
 mod q2_k;
+#[cfg(feature = "k-quants")]
 mod q3_k;
+#[cfg(feature = "small-quants")]
 mod q4_0;
+#[cfg(feature = "small-quants")]
 mod q4_1;
+#[cfg(feature = "k-quants")]
 mod q4_k;
+#[cfg(feature = "small-quants")]
 mod q5_0;
+#[cfg(feature = "small-quants")]
 mod q5_1;
+#[cfg(feature = "k-quants")]
 mod q5_k;
+#[cfg(feature = "k-quants")]
 mod q6_k;
 mod q8_0;
 
+#[cfg(feature = "iq-quants")]
 pub use iq4_nl::LEVELS;
 
 #[cfg(test)]
@@ -107,24 +122,26 @@ pub trait Visitor {
 }
 
 macro_rules! formats {
-    ($($name:ident = $id:literal, $kind:ident $file:ident::$ty:ident;)*) => {
+    ($($(#[$when:meta])* $name:ident = $id:literal, $kind:ident $file:ident::$ty:ident;)*) => {
         /// The formats that can be computed with; the numbers are GGML's type ids, as GGUF files store them.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
         #[repr(u8)]
         #[allow(non_camel_case_types, reason = "the specification's names")]
-        pub enum Format { $(#[doc = concat!("`", stringify!($name), "`, GGML type ", stringify!($id), ".")] $name = $id,)* }
+        pub enum Format {
+            $($(#[$when])* #[doc = concat!("`", stringify!($name), "`, GGML type ", stringify!($id), ".")] $name = $id,)*
+        }
 
         impl Format {
             /// Every format, by ascending type id.
-            pub const ALL: &[Format] = &[$(Format::$name,)*];
+            pub const ALL: &[Format] = &[$($(#[$when])* Format::$name,)*];
 
             /// The name GGML prints, for example `Q4_K`.
-            pub const fn name(self) -> &'static str { match self { $(Format::$name => stringify!($name),)* } }
+            pub const fn name(self) -> &'static str { match self { $($(#[$when])* Format::$name => stringify!($name),)* } }
 
             /// Calls the visitor with the type behind this format.
             #[inline(always)]
             pub fn visit<V: Visitor>(self, visitor: V) -> V::Out {
-                match self { $(Format::$name => visitor.$kind::<$file::$ty>(),)* }
+                match self { $($(#[$when])* Format::$name => visitor.$kind::<$file::$ty>(),)* }
             }
         }
     };
@@ -132,19 +149,32 @@ macro_rules! formats {
 
 formats! {
     F32    = 0,  float     float::F32;
+    #[cfg(feature = "halves")]
     F16    = 1,  float     float::F16;
+    #[cfg(feature = "small-quants")]
     Q4_0   = 2,  quantized q4_0::Q4_0;
+    #[cfg(feature = "small-quants")]
     Q4_1   = 3,  quantized q4_1::Q4_1;
+    #[cfg(feature = "small-quants")]
     Q5_0   = 6,  quantized q5_0::Q5_0;
+    #[cfg(feature = "small-quants")]
     Q5_1   = 7,  quantized q5_1::Q5_1;
     Q8_0   = 8,  quantized q8_0::Q8_0;
+    #[cfg(feature = "k-quants")]
     Q2_K   = 10, quantized q2_k::Q2K;
+    #[cfg(feature = "k-quants")]
     Q3_K   = 11, quantized q3_k::Q3K;
+    #[cfg(feature = "k-quants")]
     Q4_K   = 12, quantized q4_k::Q4K;
+    #[cfg(feature = "k-quants")]
     Q5_K   = 13, quantized q5_k::Q5K;
+    #[cfg(feature = "k-quants")]
     Q6_K   = 14, quantized q6_k::Q6K;
+    #[cfg(feature = "iq-quants")]
     IQ4_NL = 20, quantized iq4_nl::IQ4NL;
+    #[cfg(feature = "iq-quants")]
     IQ4_XS = 23, quantized iq4_xs::IQ4XS;
+    #[cfg(feature = "halves")]
     BF16   = 30, float     float::BF16;
 }
 

@@ -22,9 +22,12 @@ pub enum Stored {
     F32,
     /// Rounded to binary16.
     F16,
-    /// 8-bit codes, a scale per 32 elements.
+    /// 8-bit codes, a scale per 32 elements. A build without the feature `kv-q8` refuses it.
     Q8_0,
 }
+
+/// Whether this build has the code for codes.
+const QUANTIZED: bool = cfg!(feature = "kv-q8");
 
 /// Elements of a key or value that share a scale.
 const GROUP: usize = 32;
@@ -48,7 +51,7 @@ impl Layout {
         match self.stored {
             Stored::F32 => true,
             Stored::F16 => self.head_dim.is_multiple_of(2),
-            Stored::Q8_0 => self.head_dim.is_multiple_of(GROUP),
+            Stored::Q8_0 => QUANTIZED && self.head_dim.is_multiple_of(GROUP),
         }
     }
 
@@ -134,6 +137,7 @@ impl Kernel for Keys<'_> {
                             scatter(&mut block[c * LANES * LANES..], lane, halves.into_iter().take(x.len()));
                         }
                     }
+                    Stored::Q8_0 if !QUANTIZED => {}
                     Stored::Q8_0 => {
                         let (codes, scales) = block.split_at_mut(LANES * layout.head_dim / 4);
                         let codes = bytemuck::cast_slice_mut::<f32, i8>(codes);
@@ -179,6 +183,7 @@ impl Kernel for Values<'_> {
                             to.copy_from_slice(&halves[..x.len()]);
                         }
                     }
+                    Stored::Q8_0 if !QUANTIZED => {}
                     Stored::Q8_0 => {
                         let (codes, scales) = to.split_at_mut(layout.head_dim / 4);
                         let codes = bytemuck::cast_slice_mut::<f32, i8>(codes).as_chunks_mut::<GROUP>().0;
@@ -204,6 +209,7 @@ pub(crate) fn scores<I: Isa, const T: usize, const B: usize>(
     match layout.stored {
         Stored::F32 => products(isa, elements::<f32, B>(blocks), q, zero),
         Stored::F16 => products(isa, elements::<u16, B>(blocks), q, zero),
+        Stored::Q8_0 if !QUANTIZED => zero,
         Stored::Q8_0 => {
             let (mut codes, mut scales) = ([&[0.0; 0][..]; B], [&[[0.0; LANES]; 0][..]; B]);
             for b in 0..B {
@@ -296,6 +302,7 @@ pub(crate) fn weigh<I: Isa, const T: usize, const B: usize>(
     match layout.stored {
         Stored::F32 => sums(isa, values, d, &weights, first, y),
         Stored::F16 => sums(isa, bytemuck::cast_slice::<f32, u16>(values), d, &weights, first, y),
+        Stored::Q8_0 if !QUANTIZED => y,
         Stored::Q8_0 => scaled_sums(isa, layout, values, &weights, first, y),
     }
 }

@@ -15,6 +15,7 @@ pub mod embed;
 pub mod linear;
 pub mod memory;
 pub mod norm;
+#[cfg(feature = "std")]
 pub mod peak;
 pub mod quantize;
 pub mod rearrange;
@@ -56,6 +57,7 @@ pub enum Job<'a> {
     /// Rows moved about.
     Rearrange(rearrange::Rearrange<'a>),
     /// Nothing but arithmetic, to measure it.
+    #[cfg(feature = "std")]
     Peak(peak::Peak),
 }
 
@@ -111,6 +113,7 @@ impl<I: Isa> Kernels for I {
         let plain = self.plain();
         match job {
             Job::Linear(op) => op.weight.format.visit(ByFormat(*self, op, tile, scratch)),
+            #[cfg(feature = "std")]
             Job::Peak(op) => self.enter(Entered(op, tile, scratch)),
             Job::Quantize(op) => plain.enter(Entered(op, tile, scratch)),
             Job::Norm(op) => plain.enter(Entered(op, tile, scratch)),

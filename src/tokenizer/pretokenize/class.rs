@@ -1,6 +1,6 @@
 //! What the rules ask of a character: L, N, S, or none of them; and runs of such characters.
 
-use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
+use super::letters::is_letter;
 
 /// The class of a character in the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(super) fn class(c: char) -> Class {
         '\0'..='\x7f' => Class::Other,
         _ if c.is_whitespace() => Class::Space,
         _ if c.is_numeric() => Class::Number,
-        _ if c.general_category_group() == GeneralCategoryGroup::Letter => Class::Letter,
+        _ if is_letter(c) => Class::Letter,
         _ => Class::Other,
     }
 }

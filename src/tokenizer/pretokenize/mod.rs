@@ -12,15 +12,24 @@
 //! | `qwen2`                         | [`llama3`] with one digit in a word, after NFC  |
 //! | `default`, or no name           | [`generic`]: four patterns one after the other  |
 //!
+//! Without the feature `unicode` there are no `qwen2` and no [`generic`].
+//!
 //! Sources: the `pre_tokenizer` of the tokenizers published with the models; `generic` is what llama.cpp does with a
 //! file that has no name.
 
 mod class;
+#[cfg(feature = "unicode")]
 mod generic;
 mod gpt2;
+mod letters;
 mod llama3;
 
 /// The names, for an error.
+#[cfg(not(feature = "unicode"))]
+pub(super) const NAMES: &str = "\"gpt-2\", \"llama-bpe\", \"llama3\", \"llama-v3\" and \"smollm\"; in other builds \"qwen2\" and \"default\" too";
+
+/// The names, for an error.
+#[cfg(feature = "unicode")]
 pub(super) const NAMES: &str =
     "\"gpt-2\", \"llama-bpe\", \"llama3\", \"llama-v3\", \"qwen2\", \"smollm\" and \"default\"";
 
@@ -30,7 +39,9 @@ pub(super) enum Pre {
     Gpt2,
     Smollm,
     Llama3,
+    #[cfg(feature = "unicode")]
     Qwen2,
+    #[cfg(feature = "unicode")]
     Generic,
 }
 
@@ -41,7 +52,9 @@ impl Pre {
             "gpt-2" => Self::Gpt2,
             "smollm" => Self::Smollm,
             "llama-bpe" | "llama3" | "llama-v3" => Self::Llama3,
+            #[cfg(feature = "unicode")]
             "qwen2" => Self::Qwen2,
+            #[cfg(feature = "unicode")]
             "default" => Self::Generic,
             _ => return None,
         })
@@ -58,6 +71,7 @@ impl Pre {
     }
 
     /// Whether the reference brings the text to normal form C first.
+    #[cfg(feature = "unicode")]
     pub(super) fn normalizes(self) -> bool {
         self == Self::Qwen2
     }
@@ -68,7 +82,9 @@ impl Pre {
             Self::Gpt2 => scan(text, gpt2::first, word),
             Self::Smollm => scan(text, class::number_or_rest, &mut |part| scan(part, gpt2::first, word)),
             Self::Llama3 => scan(text, |text| llama3::first(text, 3), word),
+            #[cfg(feature = "unicode")]
             Self::Qwen2 => scan(text, |text| llama3::first(text, 1), word),
+            #[cfg(feature = "unicode")]
             Self::Generic => generic::split(text, word),
         }
     }
@@ -84,5 +100,5 @@ fn scan(mut text: &str, first: impl Fn(&str) -> usize, word: &mut dyn FnMut(&str
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "unicode"))]
 mod tests;

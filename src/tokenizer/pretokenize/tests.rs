@@ -56,3 +56,13 @@ fn every_text_is_covered() {
         }
     }
 }
+
+#[test]
+fn letters_are_unicodes() {
+    use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
+
+    for c in ('\u{80}'..=char::MAX).filter(|c| !c.is_numeric() && !c.is_whitespace()) {
+        let letter = c.general_category_group() == GeneralCategoryGroup::Letter;
+        assert_eq!(super::letters::is_letter(c), letter, "{c:?}");
+    }
+}
