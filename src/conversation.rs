@@ -1,9 +1,12 @@
 //! A conversation, rendered by the model's chat template into what a session reads.
 
+#[cfg(feature = "std")]
 use crate::image::Image;
 use crate::template::{ChatTemplate, Segment as Rendered};
 pub use crate::template::{Content, Message};
-use crate::{Error, Model, Photo, Segment};
+use crate::{Error, Model};
+#[cfg(feature = "std")]
+use crate::{Photo, Segment};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -18,6 +21,7 @@ pub enum Part {
     Image(usize),
 }
 
+#[cfg(feature = "std")]
 impl Part {
     /// As a session reads it.
     pub fn segment<'a>(&'a self, images: &'a [Image]) -> Segment<'a> {

@@ -61,7 +61,6 @@ pub enum Error {
         rows: usize,
     },
     /// The conversation's template.
-    #[cfg(feature = "std")]
     Template(crate::template::TemplateError),
     /// A model's weights do not fit each other.
     Tape(TapeError),
@@ -167,7 +166,6 @@ impl fmt::Display for Error {
             Error::Vocabulary { tokens, rows } => {
                 write!(f, "the tokenizer has {tokens} tokens, the embedding table {rows} rows")
             }
-            #[cfg(feature = "std")]
             Error::Template(error) => error.fmt(f),
             Error::Tape(error) => error.fmt(f),
             Error::Image(error) => error.fmt(f),
@@ -196,7 +194,7 @@ impl fmt::Display for Error {
                     f,
                     "keys and values with heads of {head_dim} elements cannot be stored as q8_0, which takes "
                 )?;
-                f.write_str("multiples of 32; f16 and f32 can")
+                f.write_str("multiples of 32 (and, in firmware, the feature kv-q8); f16 and f32 can")
             }
             Error::Option { name, expected } => write!(f, "{name} must be {expected}"),
             Error::Sampling(error) => error.fmt(f),

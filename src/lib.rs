@@ -41,7 +41,8 @@
 //! The tokens of that (random) model are the same on every machine, for every instruction set and number of threads.
 //!
 //! Without the feature `std` the crate needs an allocator only: models come from memory ([`Model::from_bytes`]), images
-//! as pixels ([`Photo`]), and there are no chat templates.
+//! as pixels ([`Photo`]) or frames, chat templates are those that [`template`] knows by their text, and time is measured
+//! by a clock that the caller gives ([`Session::set_clock`]).
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
@@ -50,7 +51,6 @@ pub mod answer;
 mod bill;
 #[cfg(feature = "cli")]
 pub mod cli;
-#[cfg(feature = "std")]
 pub mod conversation;
 #[cfg(feature = "cli")]
 mod convert;
@@ -75,7 +75,6 @@ mod session;
 pub mod stream;
 #[cfg(feature = "cli")]
 mod synthesize;
-#[cfg(feature = "std")]
 pub mod template;
 mod timings;
 pub mod tokenizer;

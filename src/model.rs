@@ -65,7 +65,6 @@ pub struct Model<'a> {
     encoder: Option<Box<dyn Encoder>>,
     tokenizer: Tokenizer,
     /// `clip.projector_type`, by which a built-in template is chosen.
-    #[cfg_attr(not(feature = "std"), allow(dead_code, reason = "there are no templates without std"))]
     projector: Option<String>,
     name: Option<String>,
 }
@@ -123,8 +122,7 @@ impl<'a> Model<'a> {
     /// The file's chat template, compiled, or the built-in one that fits.
     ///
     /// # Errors
-    /// The file has none and no built-in one fits, or it cannot be compiled.
-    #[cfg(feature = "std")]
+    /// The file has none and no built-in one fits, or it cannot be compiled (without `std`: it is not one that is known).
     pub fn chat_template(&self) -> Result<crate::template::ChatTemplate, Error> {
         let shards = self.text.shards()?;
         let projector = self.projector.as_deref();

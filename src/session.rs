@@ -156,6 +156,12 @@ impl<'m> Session<'m> {
         &self.stopper
     }
 
+    /// Measures deadlines and times with this clock from now on, instead of the system's (without `std`: instead of not at
+    /// all). It makes a new stopper: one that was cloned before stops nothing any more.
+    pub fn set_clock(&mut self, clock: Clock) {
+        self.stopper = Stopper::with_clock(clock);
+    }
+
     /// Time spent, by stage, since the last [`take_timings`](Session::take_timings).
     pub fn take_timings(&mut self) -> Timings {
         core::mem::take(&mut self.timings)
@@ -261,9 +267,9 @@ impl<'m> Session<'m> {
         if self.cells.is_empty() {
             return Ok(());
         }
-        let clock = self.timings.start();
+        let since = self.stopper.moment();
         let result = self.decode(Stage::Prefill);
-        self.timings.stop(Stage::Prefill, clock);
+        self.timings.add(Stage::Prefill, self.stopper.since(since));
         result?;
         let (from, to) = (self.history.len(), self.history.len() + self.cells.len());
         self.history.extend_from_slice(prompt.entries.get(from..to).unwrap_or(&[]));
@@ -291,10 +297,10 @@ impl<'m> Session<'m> {
     /// Encodes an image's views, one after the other, into the rows that cells refer to.
     fn encode(&mut self, shown: &Shown<'_>, progress: &mut dyn FnMut(Progress)) -> Result<(), Error> {
         self.encoded = None;
-        let clock = self.timings.start();
+        let since = self.stopper.moment();
         let views = shown.way.plan().views();
         self.resize(shown)?;
-        self.timings.stop(Stage::Resize, clock);
+        self.timings.add(Stage::Resize, self.stopper.since(since));
         progress(Progress::Encode { done: 0, of: views });
         for view in 0..views {
             self.encode_view(shown, view)?;
@@ -334,12 +340,12 @@ impl<'m> Session<'m> {
             [at.arena.clone(), at.scratch.clone(), at.view.clone(), at.sheets.clone(), at.rows.clone()];
         let block = self.block.get_mut(self.skip..).unwrap_or_default();
         let [arena, scratch, pixels, sheets, rows] = disjoint(block, parts)?;
-        let clock = self.timings.start();
+        let since = self.stopper.moment();
         let machine = Machine { kernels: plan.kernels, pool: &self.pool };
         let written = shown.way.write_view(machine, sheets, view, pixels, &self.stopper);
         written.map_err(|error| unseen(&self.stopper, error))?;
-        self.timings.stop(Stage::Resize, clock);
-        let clock = self.timings.start();
+        self.timings.add(Stage::Resize, self.stopper.since(since));
+        let since = self.stopper.moment();
         let call = Call { units: 1, input: pixels, ..Call::default() };
         let mut memory = Memory { arena, scratch, cache: None };
         let weights = model::weights(&self.files);
@@ -351,7 +357,7 @@ impl<'m> Session<'m> {
         let planned = size_of_val(rows);
         let room = rows.get_mut(first..first + out.len());
         room.ok_or(Error::ImageMemory { needed: (first + out.len()) * 4, planned })?.copy_from_slice(out);
-        self.timings.stop(Stage::Encode, clock);
+        self.timings.add(Stage::Encode, self.stopper.since(since));
         Ok(())
     }
 
@@ -364,7 +370,7 @@ impl<'m> Session<'m> {
         if !self.ready {
             return Err(Error::EmptyPrompt);
         }
-        let clock = self.timings.start();
+        let since = self.stopper.moment();
         let at = &self.plan.places;
         let block = self.block.get_mut(self.skip..).unwrap_or_default();
         let [arena, scratch] = disjoint(block, [at.arena.clone(), at.sampler.clone()])?;
@@ -377,7 +383,7 @@ impl<'m> Session<'m> {
             Entry::Row(..) => None,
         });
         let id = sampler.choose(logits, recent, scratch)?;
-        self.timings.stop(Stage::Generate, clock);
+        self.timings.add(Stage::Generate, self.stopper.since(since));
         Ok(id)
     }
 
@@ -398,12 +404,12 @@ impl<'m> Session<'m> {
             let needed = self.history.len() + 1;
             return Err(Error::Context { needed, context: self.plan.context });
         }
-        let clock = self.timings.start();
+        let since = self.stopper.moment();
         self.cells.clear();
         self.cells.push(Cell::Token(id));
         let result = self.decode(Stage::Generate);
         self.cells.clear();
-        self.timings.stop(Stage::Generate, clock);
+        self.timings.add(Stage::Generate, self.stopper.since(since));
         self.ready = result.is_ok();
         result?;
         self.history.push(Entry::Token(id));

@@ -14,10 +14,16 @@
 //! Refused: templates that fail or ask to (`raise_exception`), use too many instructions, write too much, or lose an
 //! image. Fuel bounds instructions, not what one of them allocates: a template that doubles a string forty times is
 //! not stopped.
+//!
+//! Without the feature `std` there is no interpreter: a [`ChatTemplate`] is one of those that are [`Known`] by their text.
 
 mod builtin;
+#[cfg(feature = "std")]
 mod dialect;
+#[cfg(feature = "std")]
 mod json;
+mod known;
+#[cfg(feature = "std")]
 mod marks;
 
 use alloc::string::String;
@@ -29,14 +35,19 @@ use ocelli_gguf::Gguf;
 use crate::tokenizer::Tokenizer;
 
 pub use builtin::Builtin;
+pub use known::Known;
 
+#[cfg(feature = "std")]
 use dialect::{Contents, Dialect};
+#[cfg(feature = "std")]
 use marks::Marks;
 
 /// The longest template that is compiled.
+#[cfg(feature = "std")]
 const SOURCE_LIMIT: usize = 1 << 18;
 
 /// What templates write where an image belongs, likeliest first.
+#[cfg(feature = "std")]
 const IMAGE_MARKERS: [&str; 5] = ["<image>", "<|image_pad|>", "<|image|>", "<image_soft_token>", "[IMG]"];
 
 /// One message of a conversation.
@@ -90,7 +101,12 @@ pub enum TemplateError {
         /// How many are allowed.
         limit: usize,
     },
+    /// It is none of those that are known without an interpreter ([`Known`]).
+    Unknown,
+    /// A role that is none of `system`, `user` and `assistant`, for a template that is written without an interpreter.
+    Role(String),
     /// It is not a template, or failed while it ran.
+    #[cfg(feature = "std")]
     Jinja(minijinja::Error),
     /// The template itself says that it cannot render this conversation.
     Raised(String),
@@ -125,6 +141,11 @@ impl fmt::Display for TemplateError {
             ),
             Self::Metadata(error) => write!(f, "chat template: {error}"),
             Self::Long { len, limit } => write!(f, "the chat template has {len} bytes; {limit} are allowed"),
+            Self::Unknown => f.write_str(
+                "this library has no interpreter of chat templates, and the file's is none of those it knows (SmolVLM's)",
+            ),
+            Self::Role(role) => write!(f, "the chat template knows system, user and assistant, not {role:?}"),
+            #[cfg(feature = "std")]
             Self::Jinja(error) => write!(f, "chat template: {error}"),
             Self::Raised(message) => write!(f, "the chat template says: {message}"),
             Self::OutOfFuel => f.write_str("the chat template does not come to an end"),
@@ -148,6 +169,7 @@ impl From<ocelli_gguf::Error> for TemplateError {
 }
 
 /// A compiled template and what it was found to understand.
+#[cfg(feature = "std")]
 pub struct ChatTemplate {
     dialect: Dialect,
     /// Whether contents may be texts, lists of typed items, or both.
@@ -156,9 +178,28 @@ pub struct ChatTemplate {
     controls: Vec<String>,
 }
 
+#[cfg(feature = "std")]
 impl fmt::Debug for ChatTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ChatTemplate").field("contents", &self.contents).finish_non_exhaustive()
+    }
+}
+
+/// A template that is known by its text.
+#[cfg(not(feature = "std"))]
+#[derive(Debug)]
+pub struct ChatTemplate(Known);
+
+#[cfg(not(feature = "std"))]
+impl ChatTemplate {
+    /// Recognises a template.
+    pub fn new(source: &str, _: &Tokenizer) -> Result<Self, TemplateError> {
+        Known::of(source).map(Self).ok_or(TemplateError::Unknown)
+    }
+
+    /// Renders a conversation, with the beginning of the answer when `answer` is set.
+    pub fn render(&self, messages: &[Message], answer: bool) -> Result<Vec<Segment>, TemplateError> {
+        self.0.render(messages, answer)
     }
 }
 
@@ -178,7 +219,10 @@ impl ChatTemplate {
             }
         }
     }
+}
 
+#[cfg(feature = "std")]
+impl ChatTemplate {
     /// Compiles a template.
     pub fn new(source: &str, tokenizer: &Tokenizer) -> Result<Self, TemplateError> {
         if source.len() > SOURCE_LIMIT {
@@ -231,6 +275,7 @@ impl ChatTemplate {
     }
 }
 
+#[cfg(feature = "std")]
 fn images(messages: &[Message]) -> impl Iterator<Item = usize> + Clone {
     messages.iter().flat_map(|message| &message.content).filter_map(|part| match part {
         Content::Image(image) => Some(*image),
@@ -238,6 +283,7 @@ fn images(messages: &[Message]) -> impl Iterator<Item = usize> + Clone {
     })
 }
 
+#[cfg(feature = "std")]
 fn users_texts(messages: &[Message]) -> impl Iterator<Item = &str> {
     messages.iter().filter(|message| message.role == "user").flat_map(|message| &message.content).filter_map(
         |part| match part {

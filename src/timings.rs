@@ -1,4 +1,4 @@
-//! Time by stage. Without a clock (no `std`) all times are zero.
+//! Time by stage. Without a clock (no `std`, and none given) all times are zero.
 
 use core::time::Duration;
 
@@ -28,26 +28,8 @@ pub struct Timings {
     pub generate: Duration,
 }
 
-/// A moment.
-#[derive(Clone, Copy)]
-pub(crate) struct Moment(#[cfg(feature = "std")] std::time::Instant);
-
 impl Timings {
-    pub(crate) fn start(&self) -> Moment {
-        Moment(
-            #[cfg(feature = "std")]
-            std::time::Instant::now(),
-        )
-    }
-
-    pub(crate) fn stop(&mut self, stage: Stage, since: Moment) {
-        #[cfg(feature = "std")]
-        let spent = since.0.elapsed();
-        #[cfg(not(feature = "std"))]
-        let spent = {
-            let Moment() = since;
-            Duration::ZERO
-        };
+    pub(crate) fn add(&mut self, stage: Stage, spent: Duration) {
         *match stage {
             Stage::Resize => &mut self.resize,
             Stage::Encode => &mut self.encode,

@@ -61,7 +61,7 @@ impl Builtin {
     }
 }
 
-const SMOLVLM: &str = "\
+pub(super) const SMOLVLM: &str = "\
 <|im_start|>{% for message in messages %}
 {{ message.role | capitalize }}{{ ':' if message.content[0].type == 'image' else ': ' }}
 {%- for item in message.content %}
