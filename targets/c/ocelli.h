@@ -39,7 +39,7 @@ extern "C" {
 
 /* The version of this interface. Additions keep the first number. */
 #define OCELLI_ABI_MAJOR 0
-#define OCELLI_ABI_MINOR 1
+#define OCELLI_ABI_MINOR 2
 #define OCELLI_ABI ((uint32_t)OCELLI_ABI_MAJOR << 16 | (uint32_t)OCELLI_ABI_MINOR)
 
 /* As a length: the text ends before its first zero. */
@@ -67,7 +67,8 @@ enum {
     OCELLI_NO_ROOM = -12,      /* the buffer is too short */
     OCELLI_NO_CONTEXT = -13,   /* the conversation is longer than the context: ocelli_reset, or a larger one */
     OCELLI_NO_VISION = -14,    /* an image for a model without a vision tower */
-    OCELLI_FAULT = -15         /* a fault in Ocelli, or weights that compute no numbers; the handle can only be freed */
+    OCELLI_FAULT = -15,        /* a fault in Ocelli, or weights that compute no numbers; the handle can only be freed */
+    OCELLI_UNSUPPORTED = -16   /* this build of the library has not got it: files, encoded images without a system */
 };
 
 typedef struct ocelli_model ocelli_model;     /* the files of a model, read and checked; may be shared */
@@ -85,6 +86,18 @@ const char *ocelli_status_text(ocelli_status status);
  * until the next call with the same session. Without a session (NULL): of the last call of this thread that had none,
  * or that could not use the one it was given. */
 const char *ocelli_error(ocelli_session *session);
+
+/* Where there is no operating system (else OCELLI_UNSUPPORTED), before anything else: `memory` stands for malloc (NULL, 0:
+ * none), `clock_ms` is of any beginning (NULL: no deadlines). One call at a time is in the library; another is BUSY. */
+typedef uint64_t (*ocelli_clock)(void *user);
+typedef struct ocelli_platform {
+    size_t size;
+    void *memory;
+    size_t bytes;
+    ocelli_clock clock_ms;
+    void *user;
+} ocelli_platform;
+ocelli_status ocelli_use_platform(const ocelli_platform *platform);
 
 /* ---- The model ---------------------------------------------------------------------------------------------------- */
 
@@ -149,10 +162,8 @@ typedef struct ocelli_need {
  *     fit=0|1        images are tiled more coarsely to keep the limit
  *     isa=NAME       instruction set (default: the fastest there is) */
 ocelli_status ocelli_plan(const ocelli_model *model, const char *options, size_t length, ocelli_need *need);
-
 ocelli_status ocelli_session_new(const ocelli_model *model, const char *options, size_t length, void *memory,
                                  size_t bytes, ocelli_session **session);
-
 ocelli_status ocelli_session_free(ocelli_session *session);
 
 /* Sets an option of the answers to come, by key and value:

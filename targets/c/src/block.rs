@@ -10,12 +10,12 @@
 use crate::heap::Heap;
 use crate::memory;
 use crate::status::{Failure, fail};
+use crate::system::{self, System, caught};
 use core::alloc::{GlobalAlloc, Layout};
 use core::ffi::c_void;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::*};
-use std::alloc::System;
 
 /// What a block may hold.
 pub trait Kind {
@@ -23,6 +23,15 @@ pub trait Kind {
     const MAGIC: u32;
     /// Its name, for people.
     const NAME: &'static str;
+
+    /// Whether it was left half changed: nothing in it is looked at again, and its memory goes back as one piece. Only
+    /// without unwinding: with it, a value is always whole enough to be dropped.
+    fn is_spoiled(&self) -> bool {
+        false
+    }
+
+    /// What must be done instead of dropping it.
+    fn abandon(&self) {}
 }
 
 /// See the module.
@@ -63,6 +72,9 @@ impl Given {
 pub enum Room {
     /// In the block, with so many bytes.
     Inside(usize),
+    /// In the block, as many bytes as it has; what does not fit is refused.
+    #[cfg(not(feature = "std"))]
+    Whole,
     /// There is none: what is made allocates from malloc.
     Malloc,
 }
@@ -86,6 +98,8 @@ impl<T: Kind> Block<T> {
     ) -> Result<*mut Block<T>, Failure> {
         let needed = match room {
             Room::Inside(heap) => Self::bytes(heap),
+            #[cfg(not(feature = "std"))]
+            Room::Whole => Self::bytes(0),
             Room::Malloc => size_of::<Block<T>>(),
         };
         let (block, heap, owned) = match given {
@@ -110,6 +124,8 @@ impl<T: Kind> Block<T> {
         // SAFETY: there are as many bytes as were needed, aligned, and nobody else's.
         unsafe {
             let heap = Heap::new(block.add(1).cast(), heap);
+            #[cfg(not(feature = "std"))]
+            let heap = if let Room::Whole = room { heap.alone() } else { heap };
             let (magic, users) = (AtomicU32::new(0), AtomicUsize::new(0));
             block.write(Block { magic, users, owned, heap, content: MaybeUninit::uninit() });
         }
@@ -117,7 +133,7 @@ impl<T: Kind> Block<T> {
         let heap = unsafe { &(*block).heap };
         let made = match (room, owned) {
             (Room::Malloc, size) if size > 0 => make(heap),
-            _ => memory::within(heap, || make(heap)),
+            _ => caught(|| memory::within(heap, || make(heap))),
         };
         // SAFETY: as above.
         unsafe {
@@ -125,10 +141,12 @@ impl<T: Kind> Block<T> {
                 Ok(content) => {
                     (*block).content.write(content);
                     (*block).magic.store(T::MAGIC, Release);
+                    system::count(1);
                     Ok(block)
                 }
                 Err(failure) => {
-                    Self::release(block);
+                    // Nobody has seen the handle. Without unwinding, what was made until then was not dropped.
+                    Self::release(block, cfg!(not(feature = "std")));
                     Err(failure)
                 }
             }
@@ -143,16 +161,16 @@ impl<T: Kind> Block<T> {
         Ok((block, bytes))
     }
 
-    /// Gives a block's memory back, where it is malloc's and nothing in it is in use.
+    /// Gives a block's memory back, where it is malloc's and nothing in it is in use, or what is in use is given up.
     ///
     /// # Safety
-    /// The block was made by `create`, and is not used again.
-    unsafe fn release(block: *mut Block<T>) {
+    /// The block was made by `create`, and is not used again; nor is what is given up.
+    unsafe fn release(block: *mut Block<T>, giving_up: bool) {
         // SAFETY: as promised.
         unsafe {
             let (owned, live) = ((*block).owned, (*block).heap.live());
-            debug_assert_eq!(live, 0, "something outlives its handle");
-            if owned > 0 && live == 0 {
+            debug_assert!(giving_up || live == 0, "something outlives its handle");
+            if owned > 0 && (live == 0 || giving_up) {
                 let layout = Layout::from_size_align_unchecked(owned, align_of::<Block<T>>());
                 System.dealloc(block.cast(), layout);
             }
@@ -215,9 +233,15 @@ impl<T: Kind> Block<T> {
         }
         // SAFETY: the magic word was there and is not any more: this is the one call that frees the block.
         unsafe {
-            let heap = &(*block).heap;
-            memory::within(heap, || (*block).content.assume_init_drop());
-            Self::release(block);
+            let spoiled = (*block).content.assume_init_ref().is_spoiled();
+            if spoiled {
+                (*block).content.assume_init_ref().abandon();
+            } else {
+                let heap = &(*block).heap;
+                memory::within(heap, || (*block).content.assume_init_drop());
+            }
+            Self::release(block, spoiled);
+            system::count(-1);
         }
         Ok(())
     }

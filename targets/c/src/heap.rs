@@ -11,7 +11,7 @@
 use core::cell::UnsafeCell;
 use core::hint::spin_loop;
 use core::ptr::{NonNull, null_mut};
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
 
 /// Sizes and places are multiples of this: a hole fits, and so does anything of ordinary alignment.
 pub const GRAIN: usize = 16;
@@ -26,8 +26,10 @@ struct Hole {
 pub struct Heap {
     lock: AtomicBool,
     state: UnsafeCell<State>,
-    /// Bytes that were asked for and not there, so that they came from elsewhere.
-    beyond: AtomicU64,
+    /// Bytes that were asked for and not there, so that they came from elsewhere, if from anywhere.
+    beyond: AtomicUsize,
+    /// Whether nothing may come from elsewhere.
+    strict: bool,
 }
 
 struct State {
@@ -58,7 +60,23 @@ impl Heap {
             unsafe { first.write(Hole { next: null_mut(), bytes }) };
         }
         let state = State { start, first, live: 0, peak: 0 };
-        Heap { lock: AtomicBool::new(false), state: UnsafeCell::new(state), beyond: AtomicU64::new(0) }
+        Heap {
+            lock: AtomicBool::new(false),
+            state: UnsafeCell::new(state),
+            beyond: AtomicUsize::new(0),
+            strict: false,
+        }
+    }
+
+    /// The same, and what does not fit comes from nowhere else: whoever asks for it gets nothing.
+    #[cfg(not(feature = "std"))]
+    pub fn alone(self) -> Heap {
+        Heap { strict: true, ..self }
+    }
+
+    /// Whether nothing may come from elsewhere.
+    pub fn is_alone(&self) -> bool {
+        self.strict
     }
 
     /// Takes so many bytes, a multiple of a grain and not 0; nothing where no hole is large enough.
@@ -94,7 +112,7 @@ impl Heap {
 
     /// Counts bytes that this heap could not give.
     pub fn miss(&self, bytes: usize) {
-        self.beyond.fetch_add(bytes as u64, Relaxed);
+        self.beyond.fetch_add(bytes, Relaxed);
     }
 
     /// Gives a piece back.
@@ -131,6 +149,20 @@ impl Heap {
         });
     }
 
+    /// The largest piece that can be taken now.
+    #[cfg(not(feature = "std"))]
+    pub fn largest(&self) -> usize {
+        self.locked(|state| {
+            let (mut hole, mut most) = (state.first, 0);
+            // SAFETY: the list's holes are alive: see `take`.
+            while let Some(this) = unsafe { hole.as_ref() } {
+                most = most.max(this.bytes);
+                hole = this.next;
+            }
+            most
+        })
+    }
+
     /// Bytes in use.
     pub fn live(&self) -> usize {
         self.locked(|state| state.live)
@@ -143,7 +175,7 @@ impl Heap {
 
     /// Bytes that were asked for and not there.
     pub fn beyond(&self) -> u64 {
-        self.beyond.load(Relaxed)
+        self.beyond.load(Relaxed) as u64
     }
 
     fn locked<R>(&self, work: impl FnOnce(&mut State) -> R) -> R {

@@ -17,18 +17,29 @@
 //! remembers whose it is; it may be given back from anywhere.
 //!
 //! **Panics.** Every entry point catches them. A session in which one happened can only be freed.
+#![cfg_attr(not(feature = "std"), no_std)]
 #![allow(clippy::result_large_err, reason = "an error carries its text, because it must not allocate")]
 
+extern crate alloc;
+
 mod block;
+#[cfg(any(test, not(feature = "std")))]
+mod decimal;
 mod entry;
+#[cfg(not(feature = "std"))]
+mod escape;
 pub mod frame;
 mod heap;
 mod measure;
 mod memory;
 pub mod open;
 mod options;
+pub mod platform;
 pub mod session;
 pub mod status;
+#[cfg_attr(feature = "std", path = "hosted.rs")]
+#[cfg_attr(not(feature = "std"), path = "bare.rs")]
+mod system;
 mod talk;
 mod text;
 pub mod turn;

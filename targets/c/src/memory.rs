@@ -10,10 +10,9 @@
 #![allow(unsafe_code, reason = "an allocator")]
 
 use crate::heap::{GRAIN, Heap};
+use crate::system::{System, current, set_current};
 use core::alloc::{GlobalAlloc, Layout};
-use core::cell::Cell;
 use core::ptr::{NonNull, null};
-use std::alloc::System;
 
 /// Bytes in front of a piece. At its end, next to the piece, stands the owner.
 const FRONT: usize = GRAIN;
@@ -22,11 +21,6 @@ const FRONT: usize = GRAIN;
 static ALLOCATOR: Allocator = Allocator;
 
 struct Allocator;
-
-thread_local! {
-    /// Whose call this thread is in.
-    static CURRENT: Cell<*const Heap> = const { Cell::new(null()) };
-}
 
 /// Lets `work` allocate from a heap.
 ///
@@ -45,10 +39,11 @@ fn scoped<R>(heap: *const Heap, work: impl FnOnce() -> R) -> R {
     struct Before(*const Heap);
     impl Drop for Before {
         fn drop(&mut self) {
-            CURRENT.set(self.0);
+            set_current(self.0);
         }
     }
-    let _before = Before(CURRENT.replace(heap));
+    let _before = Before(current());
+    set_current(heap);
     work()
 }
 
@@ -77,10 +72,8 @@ impl Allocator {
     /// From the heap, where there is one and it has room. More than ordinary alignment is malloc's: the engine, which
     /// aligns its block by hand, does not ask for it.
     fn from_heap(layout: Layout, place: &Place) -> Option<NonNull<u8>> {
-        // The variable is gone when a thread ends.
-        let heap = CURRENT.try_with(Cell::get).ok().filter(|heap| !heap.is_null())?;
         // SAFETY: `within` borrows the heap for as long as it stands in the variable.
-        let heap = unsafe { &*heap };
+        let heap = unsafe { current().as_ref() }?;
         if layout.align() > GRAIN {
             heap.miss(place.bytes);
             return None;
@@ -115,7 +108,11 @@ impl Allocator {
             // SAFETY: `from_heap` gives a piece of `place.bytes`, whose owner it has written, with FRONT in front.
             return (unsafe { start.as_ptr().add(FRONT) }, true);
         }
-        let Some(whole) = place.layout(layout.align()) else { return (core::ptr::null_mut(), false) };
+        // SAFETY: as in `from_heap`.
+        let alone = unsafe { current().as_ref() }.is_some_and(Heap::is_alone);
+        let Some(whole) = place.layout(layout.align()).filter(|_| !alone) else {
+            return (core::ptr::null_mut(), false);
+        };
         // SAFETY: the layout is not empty, and the piece has `front` bytes in front.
         (unsafe { Self::mark(malloc(&System, whole), place.front, null()) }, false)
     }

@@ -2,18 +2,23 @@
 #![allow(unsafe_code, reason = "entry points")]
 
 use crate::block::{Block, Given, Kind, Room};
-use crate::entry::{self, entry};
+use crate::entry::{entry, keep};
+#[cfg(feature = "std")]
+use crate::memory;
 use crate::session::Session;
 use crate::status::{self, BAD_VERSION, Failure, OK, Status, fail};
 use crate::text;
-use crate::{measure, memory};
+use crate::{measure, system};
 use core::ffi::{c_char, c_void};
+use ocelli::Model;
 use ocelli::conversation::Template;
-use ocelli::{Load, Mmproj, Model};
+#[cfg(feature = "std")]
+use ocelli::{Load, Mmproj};
+#[cfg(feature = "std")]
 use std::path::Path;
 
 /// `OCELLI_ABI`: the number before the point, and the one after it.
-pub const ABI: u32 = 1;
+pub const ABI: u32 = 2;
 
 /// `OCELLI_NO_TOWER`.
 pub const NO_TOWER: u32 = 1;
@@ -54,8 +59,16 @@ impl Kind for Opened {
 /// A source, checked. What it refers to is alive for as long as the model is, as the caller has promised.
 #[derive(Clone, Copy)]
 enum Checked {
-    Paths { text: &'static Path, vision: Mmproj<'static>, load: Load },
-    Bytes { text: &'static [u8], vision: Option<&'static [u8]> },
+    #[cfg(feature = "std")]
+    Paths {
+        text: &'static Path,
+        vision: Mmproj<'static>,
+        load: Load,
+    },
+    Bytes {
+        text: &'static [u8],
+        vision: Option<&'static [u8]>,
+    },
 }
 
 impl Checked {
@@ -83,6 +96,14 @@ impl Checked {
 
     /// # Safety
     /// As [`new`](Checked::new).
+    #[cfg(not(feature = "std"))]
+    unsafe fn paths(_: &Source, _: bool) -> Result<Checked, Failure> {
+        Err(fail!(UNSUPPORTED, "without an operating system there are no files: give the model in memory"))
+    }
+
+    /// # Safety
+    /// As [`new`](Checked::new).
+    #[cfg(feature = "std")]
     unsafe fn paths(source: &Source, none: bool) -> Result<Checked, Failure> {
         // SAFETY: as promised.
         let path = |what, at, length| unsafe { text::text(what, at, length) }.map(Path::new);
@@ -113,6 +134,7 @@ impl Checked {
 
     fn open(self) -> Result<Opened, Failure> {
         let model = match self {
+            #[cfg(feature = "std")]
             Checked::Paths { text, vision, load } => Model::open(text, vision, load),
             Checked::Bytes { text, vision } => Model::from_bytes(text, vision),
         }?;
@@ -125,6 +147,7 @@ impl Checked {
     /// The template interpreter keeps some things for the life of the process, and makes them when it is first used:
     /// they must not lie in a handle's block. So the model is opened once outside of any heap before.
     fn heap_bytes(self) -> Result<usize, Failure> {
+        #[cfg(feature = "std")]
         memory::outside(|| self.open().map(drop))?;
         measure::peak(|| self.open().map(drop))
     }
@@ -157,14 +180,14 @@ pub extern "C" fn ocelli_status_text(status: Status) -> *const c_char {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ocelli_error(session: *mut Block<Session>) -> *const c_char {
     if session.is_null() {
-        return entry::last();
+        return system::last();
     }
     // SAFETY: the caller's promise.
     match unsafe { Block::from_ptr(session) } {
         Ok(block) => block.content().last_error(),
         Err(failure) => {
-            entry::keep(failure);
-            entry::last()
+            keep(failure);
+            system::last()
         }
     }
 }
@@ -204,7 +227,10 @@ pub unsafe extern "C" fn ocelli_model_open(
         // SAFETY: the caller's promise.
         let model = unsafe { text::place("model", model) }?;
         let room = match given {
+            #[cfg(feature = "std")]
             Some(_) => Room::Inside(source.heap_bytes()?),
+            #[cfg(not(feature = "std"))]
+            Some(_) => Room::Whole,
             None => Room::Malloc,
         };
         let made = Block::create(given, room, |_| source.open())?;

@@ -3,11 +3,12 @@
 //! Keys of [`MAKING`] are fixed once a session is made; those of [`ANSWERING`] may be set at any time.
 
 use crate::status::{Failure, fail};
+use alloc::vec::Vec;
 use ocelli::answer::{AnswerOptions, Sampling};
+#[cfg(feature = "std")]
 use ocelli::image::{Orientation, Turn};
 use ocelli::sampler::Sampler;
 use ocelli::{ImageSizes, Options, Preprocess, Stored};
-use std::str::FromStr;
 
 /// Positions of the context count so many bytes of text, where the caller does not say how many there may be.
 const TEXT_PER_POSITION: usize = 4;
@@ -67,6 +68,7 @@ pub struct Answering {
     /// Milliseconds from the beginning of a turn's reading to the end of its answer; 0 is none.
     pub deadline_ms: u64,
     /// Which way an encoded image is turned.
+    #[cfg(feature = "std")]
     pub orientation: Orientation,
     /// Whether the conversation is written as the model's template says.
     pub template: bool,
@@ -77,6 +79,7 @@ impl Default for Answering {
         Answering {
             answer: AnswerOptions::default(),
             deadline_ms: 0,
+            #[cfg(feature = "std")]
             orientation: Orientation::Exif,
             template: true,
         }
@@ -143,6 +146,7 @@ const ANSWERING: &[Key<Answering>] = &[
     Key { name: "repetition_last", takes: NUMBER, set: |s, v| sampling(s, v, |s| &mut s.repetition_last) },
     Key { name: "stop", takes: "a text of at most 256 bytes, eight times at most", set: |s, v| stop(s, v) },
     Key { name: "deadline_ms", takes: NUMBER, set: |s, v| number(&mut s.deadline_ms, v) },
+    #[cfg(feature = "std")]
     Key {
         name: "orientation",
         takes: "exif, none, or a number of EXIF's, 1 to 8",
@@ -155,12 +159,41 @@ const ANSWERING: &[Key<Answering>] = &[
     },
 ];
 
-fn number<N: FromStr>(to: &mut N, value: &str) -> bool {
-    value.parse().map(|n| *to = n).is_ok()
+/// What is read from a text.
+trait Number: Sized {
+    fn read(text: &str) -> Option<Self>;
 }
 
-fn some<N: FromStr>(to: &mut Option<N>, value: &str) -> bool {
-    value.parse().map(|n| *to = Some(n)).is_ok()
+macro_rules! numbers {
+    ($($type:ty)*) => {$(
+        impl Number for $type {
+            fn read(text: &str) -> Option<$type> {
+                text.parse().ok()
+            }
+        }
+    )*};
+}
+
+numbers!(u32 u64 usize);
+
+impl Number for f32 {
+    #[cfg(feature = "std")]
+    fn read(text: &str) -> Option<f32> {
+        text.parse().ok()
+    }
+
+    #[cfg(not(feature = "std"))]
+    fn read(text: &str) -> Option<f32> {
+        crate::decimal::read(text)
+    }
+}
+
+fn number<N: Number>(to: &mut N, value: &str) -> bool {
+    N::read(value).map(|n| *to = n).is_some()
+}
+
+fn some<N: Number>(to: &mut Option<N>, value: &str) -> bool {
+    N::read(value).map(|n| *to = Some(n)).is_some()
 }
 
 fn switch(to: &mut bool, value: &str) -> bool {
@@ -190,7 +223,7 @@ fn image(to: &mut Making, value: &str) -> bool {
 }
 
 /// A number of the sampler's, which knows what it may be.
-fn sampling<N: FromStr>(to: &mut Answering, value: &str, field: fn(&mut Sampling) -> &mut N) -> bool {
+fn sampling<N: Number>(to: &mut Answering, value: &str, field: fn(&mut Sampling) -> &mut N) -> bool {
     let mut changed = to.answer.sampling.clone();
     let right = number(field(&mut changed), value) && Sampler::new(changed.clone()).is_ok();
     if right {
@@ -199,6 +232,7 @@ fn sampling<N: FromStr>(to: &mut Answering, value: &str, field: fn(&mut Sampling
     right
 }
 
+#[cfg(feature = "std")]
 fn orientation(to: &mut Orientation, value: &str) -> bool {
     let turn = match value {
         "exif" => Some(Orientation::Exif),

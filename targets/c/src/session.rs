@@ -2,18 +2,18 @@
 #![allow(unsafe_code, reason = "entry points")]
 
 use crate::block::{Block, Given, Kind, Room};
-use crate::entry::{caught, entry, keep};
+use crate::entry::{entry, keep};
 use crate::measure;
 use crate::memory;
 use crate::open::Opened;
 use crate::options::{self, Making};
 use crate::status::{CANCELLED, Failure, OK, Status, Text, fail};
 use crate::talk::{Lease, Limits, Talk};
-use crate::text;
-use core::cell::UnsafeCell;
+use crate::{system, text};
+use core::cell::{Cell, UnsafeCell};
 use core::ffi::{c_char, c_void};
 use core::sync::atomic::{AtomicBool, Ordering::*};
-use ocelli::{Plan, Stopper};
+use ocelli::{Bill, Stopper};
 
 /// Bytes of heap for every thread: its handle and what it is told.
 const THREAD: usize = 2048;
@@ -57,6 +57,15 @@ pub struct Session {
 impl Kind for Session {
     const MAGIC: u32 = u32::from_le_bytes(*b"OceS");
     const NAME: &'static str = "the session";
+
+    fn is_spoiled(&self) -> bool {
+        cfg!(not(feature = "std")) && self.broken.load(Relaxed)
+    }
+
+    fn abandon(&self) {
+        // SAFETY: the session's lease is there as long as it is, and nothing changes it; no call is in the session.
+        unsafe { (*self.talk.get()).leave() };
+    }
 }
 
 impl Session {
@@ -76,6 +85,19 @@ pub unsafe fn with(
     session: *mut Block<Session>,
     work: impl FnOnce(&mut Talk) -> Result<Status, Failure>,
 ) -> Status {
+    let mut work = Some(work);
+    // SAFETY: as promised.
+    unsafe { with_any(session, &mut |talk| work.take().map_or(Ok(OK), |work| work(talk))) }
+}
+
+/// The same, once for all kinds of work.
+///
+/// # Safety
+/// As `Block::from_ptr`.
+unsafe fn with_any(
+    session: *mut Block<Session>,
+    work: &mut dyn FnMut(&mut Talk) -> Result<Status, Failure>,
+) -> Status {
     // SAFETY: as promised.
     let block = match unsafe { Block::from_ptr(session) } {
         Ok(block) => block,
@@ -90,15 +112,14 @@ pub unsafe fn with(
     } else {
         // SAFETY: `busy` makes this the only call that uses it.
         let talk = unsafe { &mut *this.talk.get() };
-        let mut done = false;
-        let result = memory::within(block.heap(), || {
-            caught(|| {
-                let result = work(talk);
-                done = true;
-                result
-            })
+        let (mut begun, mut done) = (false, false);
+        let result = system::alone(|| {
+            begun = true;
+            let result = memory::within(block.heap(), || work(talk));
+            done = true;
+            result
         });
-        this.broken.store(!done, Relaxed);
+        this.broken.store(begun && !done, Relaxed);
         result
     };
     let status = result.unwrap_or_else(|failure| {
@@ -115,14 +136,18 @@ pub unsafe fn with(
 }
 
 /// What a plan takes, and how much heap that is in a block.
-fn need(opened: &Opened, making: &Making) -> Result<(Plan, Need, usize), Failure> {
-    let planning = measure::peak(|| opened.model.plan(&making.options).map(drop).map_err(Failure::from))?;
-    let plan = opened.model.plan(&making.options)?;
-    let bill = *plan.bill();
-    let (context, block) = (plan.context(), plan.session_bytes() as u64);
+fn need(opened: &Opened, making: &Making) -> Result<(Need, usize), Failure> {
+    let figures = Cell::new((Bill::default(), 0, 0, 0));
+    let planning = measure::peak(|| {
+        let plan = opened.model.plan(&making.options)?;
+        figures.set((*plan.bill(), plan.context(), plan.session_bytes(), plan.threads()));
+        Ok(())
+    })?;
+    let (bill, context, block, threads) = figures.get();
+    let block = block as u64;
     let text = making.text(context).saturating_mul(PER_TEXT).saturating_add(context * PER_POSITION);
     let text = text.saturating_add(RENDERING) as u64;
-    let tables = (planning + FIXED + plan.threads() * THREAD) as u64 + Block::<Session>::bytes(0) as u64;
+    let tables = (planning + FIXED + threads * THREAD) as u64 + Block::<Session>::bytes(0) as u64;
     let need = Need {
         size: size_of::<Need>(),
         session: block.saturating_add(text).saturating_add(tables),
@@ -135,7 +160,7 @@ fn need(opened: &Opened, making: &Making) -> Result<(Plan, Need, usize), Failure
         weights: bill.weights(),
     };
     let all = usize::try_from(need.session).unwrap_or(usize::MAX);
-    Ok((plan, need, all.saturating_sub(Block::<Session>::bytes(0))))
+    Ok((need, all.saturating_sub(Block::<Session>::bytes(0))))
 }
 
 /// See the header.
@@ -156,7 +181,7 @@ pub unsafe extern "C" fn ocelli_plan(
         // SAFETY: the caller's promise.
         unsafe { text::sized("need", need_out) }?;
         let (making, _) = options::parse(options)?;
-        let (_, mut found, _) = need(model.content(), &making)?;
+        let (mut found, _) = need(model.content(), &making)?;
         // SAFETY: checked; the caller's promise.
         unsafe {
             found.size = (*need_out).size;
@@ -185,7 +210,7 @@ pub unsafe extern "C" fn ocelli_session_new(
             unsafe { (Block::from_ptr(model)?, text::text("the options", options, length)?) };
         // SAFETY: the caller's promise.
         let (given, session) = unsafe { (Given::new(memory, bytes)?, text::place("session", session)?) };
-        let heap = need(model.content(), &options::parse(options)?.0)?.2;
+        let heap = need(model.content(), &options::parse(options)?.0)?.1;
         let made = Block::create(given, Room::Inside(heap), |_| {
             let (making, answering) = options::parse(options)?;
             let plan = model.content().model.plan(&making.options)?;

@@ -58,6 +58,8 @@ statuses! {
     NO_CONTEXT = -13, c"the conversation is longer than the context";
     /// A model without a vision tower.
     NO_VISION = -14, c"the model has no vision tower";
+    /// What this build of the library does not have.
+    UNSUPPORTED = -16, c"this library was built without it";
     /// Something that should not happen.
     FAULT = -15, c"a fault in Ocelli, or damaged weights";
 }
@@ -133,7 +135,9 @@ impl From<Error> for Failure {
 /// The number of an engine's error.
 fn number(error: &Error) -> Status {
     match error {
-        Error::Io { .. } | Error::Path { .. } | Error::File { .. } => BAD_FILE,
+        #[cfg(feature = "std")]
+        Error::Io { .. } | Error::Path { .. } => BAD_FILE,
+        Error::File { .. } => BAD_FILE,
         Error::Model { .. }
         | Error::Widths { .. }
         | Error::Tokenizer(_)

@@ -9,15 +9,22 @@
 //! Once a turn was read, its images' pixels are let go: their rows are in the context.
 
 use crate::block::Block;
+#[cfg(feature = "std")]
 use crate::memory;
 use crate::open::Opened;
 use crate::options::{self, Answering};
 use crate::status::{Failure, fail};
+use crate::system;
+use alloc::string::String;
+use alloc::vec::Vec;
 use core::time::Duration;
 use ocelli::answer::{Draft, Reason};
 use ocelli::conversation::{Content, Message, Part};
-use ocelli::image::{DecodeOptions, Frame, Image, decode, probe};
+use ocelli::image::Frame;
+#[cfg(feature = "std")]
+use ocelli::image::{DecodeOptions, Image, decode, probe};
 use ocelli::{Photo, Plan, Reading, Seen, Segment, Session, Stopper, Timings};
+#[cfg(feature = "std")]
 use std::time::Instant;
 
 /// The model of a session, which counts it among its users.
@@ -63,6 +70,7 @@ impl Limits {
 /// An image of the conversation.
 enum Shown {
     /// Decoded, to be read.
+    #[cfg(feature = "std")]
     Pixels(Image),
     /// A camera's, to be read. The caller lets it stay until it was.
     Frame(Frame<'static>),
@@ -117,7 +125,11 @@ pub struct Talk {
 impl Talk {
     /// An empty conversation.
     pub fn new(lease: Lease, plan: Plan, limits: Limits, settings: Answering) -> Result<Talk, Failure> {
-        let session = Session::new(&lease.0.content().model, plan)?;
+        let mut session = Session::new(&lease.0.content().model, plan)?;
+        if let Some(clock) = system::clock() {
+            session.set_clock(clock);
+        }
+        timed(&session, &settings)?;
         Ok(Talk {
             session,
             settings,
@@ -140,9 +152,16 @@ impl Talk {
         self.session.stopper()
     }
 
+    /// Leaves the model, without being dropped.
+    pub fn leave(&self) {
+        self.lease.0.leave();
+    }
+
     /// Sets an option.
     pub fn set(&mut self, key: &str, value: &str) -> Result<(), Failure> {
+        let before = self.settings.deadline_ms;
         options::change(&mut self.settings, key, value)?;
+        timed(&self.session, &self.settings).inspect_err(|_| self.settings.deadline_ms = before)?;
         if key == "deadline_ms" {
             self.armed = false;
             self.stopper().set_deadline(None);
@@ -180,6 +199,13 @@ impl Talk {
     }
 
     /// Adds an encoded image to the turn.
+    #[cfg(not(feature = "std"))]
+    pub fn add_image(&mut self, _: &[u8]) -> Result<(), Failure> {
+        Err(fail!(UNSUPPORTED, "without an operating system no encoded images are read: add a frame"))
+    }
+
+    /// Adds an encoded image to the turn.
+    #[cfg(feature = "std")]
     pub fn add_image(&mut self, encoded: &[u8]) -> Result<(), Failure> {
         if self.session.model().encoder().is_none() {
             return Err(ocelli::Error::NoVision.into());
@@ -319,6 +345,7 @@ impl Talk {
         let draft = self.session.draft(&self.settings.answer)?;
         for image in &mut self.images {
             let frame = match image {
+                #[cfg(feature = "std")]
                 Shown::Pixels(image) => Frame::rgb(&image.data, image.width, image.height).ok(),
                 Shown::Frame(frame) => Some(*frame),
                 Shown::Seen(_) => None,
@@ -363,11 +390,20 @@ impl Talk {
     }
 }
 
+/// A deadline needs a clock.
+fn timed(session: &Session<'_>, settings: &Answering) -> Result<(), Failure> {
+    if settings.deadline_ms > 0 && !session.stopper().has_clock() {
+        return Err(fail!(BAD_OPTION, "deadline_ms needs a clock: see ocelli_use_platform"));
+    }
+    Ok(())
+}
+
 fn segment<'a>(part: &'a Part, images: &'a [Shown]) -> Segment<'a> {
     match part {
         Part::Control(text) => Segment::Control(text),
         Part::Text(text) => Segment::Text(text),
         Part::Image(number) => match images.get(*number) {
+            #[cfg(feature = "std")]
             Some(Shown::Pixels(image)) => Segment::Image(photo(image)),
             Some(Shown::Frame(frame)) => Segment::Frame(*frame),
             Some(Shown::Seen(seen)) => Segment::Seen(*seen),
@@ -377,6 +413,7 @@ fn segment<'a>(part: &'a Part, images: &'a [Shown]) -> Segment<'a> {
     }
 }
 
+#[cfg(feature = "std")]
 fn photo(image: &Image) -> Photo<'_> {
     Photo { width: image.width, height: image.height, rgb: &image.data }
 }

@@ -7,6 +7,7 @@ mod golden;
 use golden::{Files, OPTIONS, Z, ask, bytes, error, file, in_memory, listen, nothing, say, session, show};
 use ocelli_c::frame::*;
 use ocelli_c::open::*;
+use ocelli_c::platform::*;
 use ocelli_c::session::*;
 use ocelli_c::status::*;
 use ocelli_c::turn::*;
@@ -45,6 +46,17 @@ fn versions_and_words() {
         assert_ne!(words(*status), words(99), "{name}");
     }
     assert_eq!(words(i32::MIN), words(99));
+}
+
+#[test]
+fn a_platform_is_for_other_builds() {
+    let mut memory = [0u64; 64];
+    let memory = memory.as_mut_ptr().cast();
+    let given =
+        Platform { size: size_of::<Platform>(), memory, bytes: 512, clock_ms: None, user: null_mut() };
+    refused(unsafe { ocelli_use_platform(&given) }, UNSUPPORTED, "operating system");
+    refused(unsafe { ocelli_use_platform(null()) }, BAD_ARGUMENT, "the platform is NULL");
+    refused(unsafe { ocelli_use_platform(&Platform { size: 8, ..given }) }, BAD_ARGUMENT, "sizeof");
 }
 
 #[test]

@@ -8,6 +8,7 @@
 
 use ocelli_c::frame::*;
 use ocelli_c::open::*;
+use ocelli_c::platform::*;
 use ocelli_c::session::*;
 use ocelli_c::status;
 use ocelli_c::turn::*;
@@ -37,7 +38,7 @@ names! {
     *const Model => "const ocelli_model *", *mut Model => "ocelli_model *", *mut *mut Model => "ocelli_model **",
     *const Session => "const ocelli_session *", *mut Session => "ocelli_session *",
     *mut *mut Session => "ocelli_session **",
-    Sink => "ocelli_sink", *const CFrame => "const ocelli_frame *",
+    *const Platform => "const ocelli_platform *", ClockMs => "ocelli_clock", Sink => "ocelli_sink", *const CFrame => "const ocelli_frame *",
 }
 
 /// A function whose C declaration is known by its type.
@@ -87,6 +88,7 @@ fn functions() -> Vec<(&'static str, String)> {
         ocelli_check(safe _);
         ocelli_status_text(safe _);
         ocelli_error(_);
+        ocelli_use_platform(_);
         ocelli_model_need(_ _);
         ocelli_model_open(_ _ _ _);
         ocelli_model_free(_);
@@ -131,7 +133,9 @@ fn structs() -> Vec<(&'static str, usize, Vec<Member>)> {
         prompt_tokens image_tokens reused_tokens answer_tokens context_used ended);
     let frame = members!(CFrame: size width height format colors plane plane_length plane_stride chroma chroma_length
         chroma_stride);
+    let platform = members!(Platform: size memory bytes clock_ms user);
     vec![
+        ("ocelli_platform", size_of::<Platform>(), platform),
         ("ocelli_frame", size_of::<CFrame>(), frame),
         ("ocelli_source", size_of::<Source>(), source),
         ("ocelli_need", size_of::<Need>(), need),
