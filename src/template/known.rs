@@ -1,5 +1,4 @@
-//! Templates that are known by their text, and written without an interpreter of Jinja (which needs `std` and is several
-//! times as large as everything that a firmware takes of the engine).
+//! Templates that are known by their text, and written without an interpreter of Jinja, which needs `std`.
 //!
 //! A template is known if its text is, to the byte, one of those below; for any other there is an error, never a guess.
 //! What is written is what the interpreter writes of the same text, part by part; a test compares them.
