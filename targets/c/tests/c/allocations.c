@@ -99,7 +99,7 @@ static long turn(ocelli_session *session, size_t length, const char *question)
 
 int main(int count, char **arguments)
 {
-    static const char options[] = "context=1024 image=640x480 threads=2 max_tokens=12";
+    static const char options[] = "context=1024 image=640x640 threads=2 max_tokens=12";
     ocelli_source source;
     ocelli_model *model;
     ocelli_session *session;

@@ -34,7 +34,7 @@ struct Unwilling {};
 int main(int count, char **arguments) {
     if (count != 5) return 2;
     const auto picture = bytes(arguments[3]);
-    constexpr std::string_view options = "context=512 image=640x480 threads=2 max_tokens=12";
+    constexpr std::string_view options = "context=512 image=640x640 threads=2 max_tokens=12";
 
     ocelli::Model model{ocelli::Files{arguments[1], arguments[2]}};
     ocelli::Session session{model, options};

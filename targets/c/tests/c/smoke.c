@@ -10,7 +10,7 @@
 
 #define ROOM 4096
 
-static const char options[] = "context=512 image=640x480\nthreads=2 max_tokens=12";
+static const char options[] = "context=512 image=640x640\nthreads=2 max_tokens=12";
 
 static void must(int right, const char *what, ocelli_session *session)
 {
