@@ -76,7 +76,10 @@ pub enum Error {
         planned: usize,
     },
     /// An image is to be encoded again, and its pixels are not there any more.
-    PixelsGone,
+    PixelsGone {
+        /// Which one of the prompt's images, from 0.
+        image: usize,
+    },
     /// The prompt is empty: there is nothing to answer.
     EmptyPrompt,
     /// The prompt does not fit the context.
@@ -178,8 +181,8 @@ impl fmt::Display for Error {
                     "the image takes {needed} bytes on its way to the model, {planned} were planned for"
                 )
             }
-            Error::PixelsGone => {
-                f.write_str("an image of the conversation is no longer in memory and must be shown again")
+            Error::PixelsGone { image } => {
+                write!(f, "image {image} of the conversation is no longer in memory and must be shown again")
             }
             Error::EmptyPrompt => f.write_str("the prompt is empty"),
             Error::Context { needed, context } => {

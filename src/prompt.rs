@@ -99,6 +99,8 @@ pub(crate) struct Shown<'a> {
     pub(crate) frame: Option<Frame<'a>>,
     pub(crate) way: Preprocessor,
     pub(crate) fingerprint: u64,
+    /// Which one of the prompt's images it is.
+    pub(crate) number: usize,
 }
 
 /// A prompt, laid out position by position.
@@ -181,8 +183,16 @@ impl<'a> Prompt<'a> {
                 }
             }
         }
-        self.images.push(Shown { frame, way, fingerprint });
+        self.images.push(Shown { frame, way, fingerprint, number: self.images.len() });
         Ok(())
+    }
+}
+
+impl<'a> Prompt<'a> {
+    /// The image with this fingerprint: of several the first that has its pixels.
+    pub(crate) fn image(&self, fingerprint: u64) -> Option<&Shown<'a>> {
+        let mut same = self.images.iter().filter(|image| image.fingerprint == fingerprint);
+        same.clone().find(|image| image.frame.is_some()).or_else(|| same.next())
     }
 }
 

@@ -248,8 +248,7 @@ impl<'m> Session<'m> {
                 Entry::Row(image, row) => {
                     if self.encoded != Some(*image) {
                         self.flush(prompt)?;
-                        let shown =
-                            prompt.images.iter().find(|s| s.fingerprint == *image).ok_or(Error::NoVision)?;
+                        let shown = prompt.image(*image).ok_or(Error::NoVision)?;
                         self.encode(shown, progress)?;
                     }
                     Cell::Row(*row)
@@ -313,7 +312,7 @@ impl<'m> Session<'m> {
     }
 
     fn resize(&mut self, shown: &Shown<'_>) -> Result<(), Error> {
-        let frame = shown.frame.as_ref().ok_or(Error::PixelsGone)?;
+        let frame = shown.frame.as_ref().ok_or(Error::PixelsGone { image: shown.number })?;
         let at = &self.plan.places;
         let memory = shown.way.memory(self.plan.threads)?;
         let rows = shown.way.plan().tokens() as usize * self.model.decoder().width();

@@ -320,7 +320,10 @@ fn an_image_that_was_read_needs_no_pixels() {
     // At another place it would have to be computed again; then nothing is lost but the wish.
     let moved = [QUESTION, Segment::Control("\n"), seen, QUESTION, seen];
     read(&mut session, &[photo(&picture("tall.png")), QUESTION]);
-    assert!(matches!(session.read(&moved, &mut |_| ()), Err(Error::PixelsGone)));
+    assert!(matches!(session.read(&moved, &mut |_| ()), Err(Error::PixelsGone { image: 0 })));
+    // With its pixels in one place it is there for the other.
+    let half = [QUESTION, Segment::Control("\n"), photo(&image), QUESTION, seen];
+    assert_eq!(read(&mut session, &half).image_tokens, 40);
     read(&mut session, &whole);
     assert_eq!(answer(&mut session, 12), expected);
 }

@@ -1,10 +1,10 @@
 //! `ocelli chat`: turn by turn at a terminal.
 
+use super::album::Album;
 use super::args::{AnswerArgs, LargestImage, ModelArgs, Outcome};
 use super::photos;
 use super::terminal::{Bar, Page, say};
 use crate::conversation::{Content, Message, Part, Template};
-use crate::image::Image;
 use crate::{Error, Reading, Segment, Session};
 use clap::Args;
 use std::io::{BufRead, IsTerminal, Write};
@@ -39,7 +39,7 @@ struct Talk<'m> {
     template: Template,
     messages: Vec<Message>,
     /// Images of all messages; a message names them by number.
-    images: Vec<Image>,
+    album: Album,
     /// Images shown with the next question.
     shown: Vec<usize>,
     /// Messages before the first turn.
@@ -57,7 +57,8 @@ impl Chat {
         let system = self.system.as_deref().map(|text| Message::text("system", text));
         let messages: Vec<Message> = system.into_iter().collect();
         let kept = messages.len();
-        let mut talk = Talk { session, template, messages, images: Vec::new(), shown: Vec::new(), kept };
+        let album = Album::new(self.model.max_pixels);
+        let mut talk = Talk { session, template, messages, album, shown: Vec::new(), kept };
         let (stdin, interactive) = (std::io::stdin(), std::io::stdin().is_terminal());
         if interactive {
             say(format_args!("{}. /help for what can be typed.", model.name().unwrap_or("Ready")));
@@ -93,12 +94,8 @@ impl Chat {
         let ends = rest.char_indices().filter(|(_, c)| *c == ' ').map(|(i, _)| i).chain([rest.len()]);
         let end = ends.filter(|end| Path::new(&rest[..*end]).is_file()).max();
         let (file, question) = rest.split_at(end.unwrap_or(rest.find(' ').unwrap_or(rest.len())));
-        let max_pixels = self.model.max_pixels;
-        match photos::open(Path::new(file), max_pixels).and_then(|image| image.decode(max_pixels)) {
-            Ok((image, _)) => {
-                talk.shown.push(talk.images.len());
-                talk.images.push(image);
-            }
+        match photos::open(Path::new(file), self.model.max_pixels).and_then(|file| talk.album.add(file)) {
+            Ok(number) => talk.shown.push(number),
             Err(error) => {
                 say(format_args!("ocelli: {error:#}"));
                 return Ok(());
@@ -116,12 +113,11 @@ impl Chat {
             Ok(reading) => reading,
             Err(error) => {
                 let asked = talk.messages.pop();
-                // Nothing is wrong with the images: they are shown with the next question.
-                if let Some(Error::Stopped | Error::Deadline) = error.downcast_ref() {
-                    talk.shown.extend(asked.iter().flat_map(|m| &m.content).filter_map(|part| match part {
-                        Content::Image(i) => Some(*i),
-                        Content::Text(_) => None,
-                    }));
+                let images = asked.iter().flat_map(images);
+                match error.downcast_ref() {
+                    // Nothing is wrong with the images: they are shown with the next question.
+                    Some(Error::Stopped | Error::Deadline) => talk.shown.extend(images),
+                    _ => images.for_each(|image| talk.album.forget(image)),
                 }
                 return recover(error, self.no_shift);
             }
@@ -145,15 +141,13 @@ impl Chat {
         loop {
             talk.session.stopper().set_deadline(self.answer.deadline);
             let parts = talk.template.render(&talk.messages)?;
-            let segments: Vec<Segment<'_>> = parts.iter().map(|p: &Part| p.segment(&talk.images)).collect();
-            let result = talk.session.read(&segments, &mut |progress| bar.show(progress));
-            bar.clear();
-            match result {
-                Err(Error::Context { .. }) if !self.no_shift && talk.forget() => {
+            let result = talk.read(&parts, &mut bar);
+            talk.album.close();
+            match result.as_ref().map_err(|error| error.downcast_ref()) {
+                Err(Some(Error::Context { .. })) if !self.no_shift && talk.forget() => {
                     say(format_args!("the context is full: the oldest turn is forgotten"));
                 }
-                Ok(reading) => return Ok(reading),
-                Err(error) => return Err(error.into()),
+                _ => return result,
             }
         }
     }
@@ -189,11 +183,34 @@ fn recover(error: anyhow::Error, no_shift: bool) -> Outcome {
     Ok(())
 }
 
+/// The images of a message.
+fn images(message: &Message) -> impl Iterator<Item = usize> {
+    message.content.iter().filter_map(|part| match part {
+        Content::Image(number) => Some(*number),
+        Content::Text(_) => None,
+    })
+}
+
 impl Talk<'_> {
+    /// Reads as far as the first image that is not in the cache, opens that one, and goes on: what has been read is kept.
+    fn read(&mut self, parts: &[Part], bar: &mut Bar) -> Result<Reading, anyhow::Error> {
+        loop {
+            let segments: Vec<Segment<'_>> = parts.iter().map(|part| self.album.segment(part)).collect();
+            let result = self.session.read(&segments, &mut |progress| bar.show(progress));
+            bar.clear();
+            let Err(Error::PixelsGone { image }) = result else { return Ok(result?) };
+            let mut numbers = parts.iter().filter_map(|part| match part {
+                Part::Image(number) => Some(*number),
+                _ => None,
+            });
+            self.album.open(numbers.nth(image).ok_or(Error::PixelsGone { image })?)?;
+        }
+    }
+
     fn reset(&mut self) {
         self.session.reset();
         self.messages.truncate(self.kept);
-        self.images.clear();
+        self.album.clear();
         self.shown.clear();
     }
 
@@ -201,13 +218,8 @@ impl Talk<'_> {
     fn forget(&mut self) -> bool {
         let mut later = self.messages.iter().skip(self.kept + 1);
         let Some(next) = later.position(|m| m.role == "user") else { return false };
-        for part in self.messages.drain(self.kept..self.kept + 1 + next).flat_map(|m| m.content) {
-            // Nothing names these pixels any more.
-            if let Content::Image(i) = part
-                && let Some(image) = self.images.get_mut(i)
-            {
-                *image = Image { width: 0, height: 0, data: Vec::new() };
-            }
+        for message in self.messages.drain(self.kept..self.kept + 1 + next) {
+            images(&message).for_each(|image| self.album.forget(image));
         }
         true
     }

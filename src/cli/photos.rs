@@ -51,12 +51,15 @@ fn options(max_pixels: u64) -> DecodeOptions {
 }
 
 impl Encoded {
-    /// Decodes it, and says how long that took.
+    /// Decodes it for good: the encoded bytes are given up. Says how long that took.
     pub fn decode(self, max_pixels: u64) -> anyhow::Result<(Image, Duration)> {
         let start = Instant::now();
-        let image = image::decode(&self.bytes, &options(max_pixels))
-            .with_context(|| self.path.display().to_string())?;
-        Ok((image, start.elapsed()))
+        Ok((self.pixels(max_pixels)?, start.elapsed()))
+    }
+
+    /// Decodes it.
+    pub fn pixels(&self, max_pixels: u64) -> anyhow::Result<Image> {
+        image::decode(&self.bytes, &options(max_pixels)).with_context(|| self.path.display().to_string())
     }
 }
 

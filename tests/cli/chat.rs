@@ -109,6 +109,23 @@ fn a_full_context_forgets_the_oldest_turns_or_stops() {
 }
 
 #[test]
+fn pixels_are_there_for_one_image_at_a_time_and_come_back_when_they_are_needed() {
+    let (photo, tall) = (golden("photo.png"), golden("tall.png"));
+    let both = answer(&["--image", &photo, "--image", &tall, QUESTION]);
+    assert_eq!(chat(&[], &format!("/image {photo}\n/image {tall} {QUESTION}\n")).out, both);
+    // Read anew after the first turn has been forgotten: all that is left is the question with both.
+    let turns = format!("{}\n/image {photo}\n/image {tall}\n{QUESTION}\n", "lamp ".repeat(20));
+    let ran = chat(&["--context", "128"], &turns);
+    assert!(ran.err.contains("the oldest turn is forgotten"), "{}", ran.err);
+    assert_eq!(ran.out.lines().nth(1), both.lines().next(), "{}", ran.err);
+    // A picture that was answered about long ago is decoded again when its turn moves to the front.
+    let turns = format!("{}\n/image {photo} {QUESTION}\nHello\nHello\n", "lamp ".repeat(20));
+    let ran = chat(&["--context", "144"], &turns);
+    assert_eq!((ran.code, ran.out.lines().count()), (Some(0), 4), "{}", ran.err);
+    assert!(ran.err.contains("the oldest turn is forgotten"), "{}", ran.err);
+}
+
+#[test]
 fn a_deadline_is_a_turns() {
     let ran = chat(&["--deadline", "0.001"], &format!("{}\n/help\n", "lamp ".repeat(300)));
     assert_eq!(ran.code, Some(0), "{}", ran.err);

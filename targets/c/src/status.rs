@@ -144,7 +144,7 @@ fn number(error: &Error) -> Status {
         | Error::Vocabulary { .. }
         | Error::Template(_)
         | Error::Tape(_) => BAD_MODEL,
-        Error::Image(_) | Error::ImageMemory { .. } | Error::PixelsGone => BAD_IMAGE,
+        Error::Image(_) | Error::ImageMemory { .. } | Error::PixelsGone { .. } => BAD_IMAGE,
         Error::NoVision => NO_VISION,
         Error::EmptyPrompt => BAD_ORDER,
         Error::Context { .. } => NO_CONTEXT,
