@@ -279,41 +279,45 @@ impl<D: Dot> Isa for Avx<D> {
         }
     }
     #[inline(always)]
-    fn dot_panel<const WIDE: bool, const T: usize>(
+    fn dot_panel<const WIDE: bool, const T: usize, const P: usize>(
         self,
-        mut sums: [Self::N; T],
-        codes: &[[i8; 4 * LANES]],
+        mut sums: [[Self::N; P]; T],
+        codes: [&[[i8; 4 * LANES]]; P],
         x: [&[[i8; 4]]; T],
         largest: i8,
-    ) -> [Self::N; T] {
+    ) -> [[Self::N; P]; T] {
         // Only sums of as many as fit are widened: of 8 for four-bit codes, of 4 for five.
         let fit = D::pairs::<WIDE>(largest);
+        let all = codes[0].len();
         if fit == 1 {
-            for (c, codes) in codes.iter().enumerate() {
+            for c in 0..all {
                 for t in 0..T {
-                    sums[t] = self.dot4::<WIDE>(sums[t], codes, &x[t][c]);
+                    for p in 0..P {
+                        sums[t][p] = self.dot4::<WIDE>(sums[t][p], &codes[p][c], &x[t][c]);
+                    }
                 }
             }
             return sums;
         }
-        // SAFETY: see above.
-        unsafe {
-            let zero = _mm256_setzero_si256();
-            for (block, codes) in codes.chunks(fit).enumerate() {
-                let mut pairs = [[zero; 2]; T];
-                for (c, codes) in codes.iter().enumerate() {
-                    let p = codes.as_ptr().cast::<__m256i>();
-                    let (low, high) = (_mm256_loadu_si256(p), _mm256_loadu_si256(p.add(1)));
-                    for t in 0..T {
-                        let x = _mm256_set1_epi32(bytemuck::cast(x[t][block * fit + c]));
-                        pairs[t][0] = _mm256_add_epi16(pairs[t][0], _mm256_maddubs_epi16(low, x));
-                        pairs[t][1] = _mm256_add_epi16(pairs[t][1], _mm256_maddubs_epi16(high, x));
+        for from in (0..all).step_by(fit) {
+            for p in 0..P {
+                // SAFETY: see above.
+                unsafe {
+                    let mut pairs = [[_mm256_setzero_si256(); 2]; T];
+                    for c in from..(from + fit).min(all) {
+                        let at = codes[p][c].as_ptr().cast::<__m256i>();
+                        let (low, high) = (_mm256_loadu_si256(at), _mm256_loadu_si256(at.add(1)));
+                        for t in 0..T {
+                            let x = _mm256_set1_epi32(bytemuck::cast(x[t][c]));
+                            pairs[t][0] = _mm256_add_epi16(pairs[t][0], _mm256_maddubs_epi16(low, x));
+                            pairs[t][1] = _mm256_add_epi16(pairs[t][1], _mm256_maddubs_epi16(high, x));
+                        }
                     }
-                }
-                for t in 0..T {
-                    for half in 0..2 {
-                        let wide = _mm256_madd_epi16(pairs[t][half], _mm256_set1_epi16(1));
-                        sums[t][half] = _mm256_add_epi32(sums[t][half], wide);
+                    for t in 0..T {
+                        for half in 0..2 {
+                            let wide = _mm256_madd_epi16(pairs[t][half], _mm256_set1_epi16(1));
+                            sums[t][p][half] = _mm256_add_epi32(sums[t][p][half], wide);
+                        }
                     }
                 }
             }

@@ -90,7 +90,8 @@ fn totals(r: [__m512i; 8]) -> [__m512i; 2] {
 // are unaligned ones and go through references to arrays of the exact size.
 impl Isa for Avx512 {
     const NAME: &'static str = "avx512-vnni";
-    const ROWS: usize = 8;
+    const PANELS: usize = 2;
+    const ROWS: usize = 6;
     const SUMS: usize = 16;
     const WIDE_BIAS: i32 = 128;
     type Plain = Avx512;

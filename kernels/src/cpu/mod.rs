@@ -62,7 +62,10 @@ pub trait Isa: Copy + Send + Sync + 'static {
     /// Its name, as `OCELLI_ISA` spells it.
     const NAME: &'static str;
 
-    /// Activation rows that share a load of a panel of codes: as many as leave registers for everything else.
+    /// Panels of codes that are multiplied together, 1 or 2, and activation rows that share a load of them, 4 or 6: as
+    /// many as leave registers for everything else.
+    const PANELS: usize = 1;
+    /// See [`PANELS`](Isa::PANELS).
     const ROWS: usize = 4;
 
     /// Sums of sixteen lanes that a loop over floats keeps in registers: enough that none waits for its last addition.
@@ -131,19 +134,21 @@ pub trait Isa: Copy + Send + Sync + 'static {
     ///
     /// `x` is in −127..=127. Without `WIDE`, codes are in 0..=127; with it they are any byte plus `WIDE_BIAS`, wrapped.
     fn dot4<const WIDE: bool>(self, sum: Self::N, codes: &[i8; 4 * LANES], x: &[i8; 4]) -> Self::N;
-    /// For each of `T` activation rows the [`dot4`](Isa::dot4) of every fourth input in turn: `codes` and `x[t]` give four
-    /// inputs at a time. `largest` is the largest code.
+    /// For each of `T` activation rows and `P` panels the [`dot4`](Isa::dot4) of every fourth input in turn: `codes[p]` and
+    /// `x[t]`, all of one length, give four inputs at a time. `largest` is the largest code.
     #[inline(always)]
-    fn dot_panel<const WIDE: bool, const T: usize>(
+    fn dot_panel<const WIDE: bool, const T: usize, const P: usize>(
         self,
-        mut sums: [Self::N; T],
-        codes: &[[i8; 4 * LANES]],
+        mut sums: [[Self::N; P]; T],
+        codes: [&[[i8; 4 * LANES]]; P],
         x: [&[[i8; 4]]; T],
         _largest: i8,
-    ) -> [Self::N; T] {
-        for (c, codes) in codes.iter().enumerate() {
+    ) -> [[Self::N; P]; T] {
+        for c in 0..codes[0].len() {
             for t in 0..T {
-                sums[t] = self.dot4::<WIDE>(sums[t], codes, &x[t][c]);
+                for p in 0..P {
+                    sums[t][p] = self.dot4::<WIDE>(sums[t][p], &codes[p][c], &x[t][c]);
+                }
             }
         }
         sums

@@ -1,6 +1,6 @@
 //! What the arithmetic units give when nothing is in their way: the limit that linear maps are measured against.
 //!
-//! The inner loop of a linear map alone, in the instruction set's own form (`Isa::dot_panel`), over a panel and rows
+//! The inner loop of a linear map alone, in the instruction set's own form (`Isa::dot_panel`), over panels and rows
 //! that stay in the first-level cache; for floats a chain of fused multiply-adds per register, eight chains at least.
 //!
 //! What it is not: a linear map. Nothing is unpacked, no group is scaled, no row is fetched from farther away, so no map
@@ -15,8 +15,8 @@ use core::hint::black_box;
 const INPUTS: usize = 256;
 /// Groups of them, as activations have them.
 const GROUPS: usize = INPUTS / 32;
-/// Rows in a pass.
-const ROWS: usize = 8;
+/// Rows of activations times panels in a pass: a multiple of every instruction set's.
+const ROWS: usize = 24;
 
 /// Which units.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,21 +61,26 @@ impl Kernel for Peak {
     }
 }
 
-/// As many rows at a time as linear maps take on this instruction set.
+/// As many rows and panels at a time as linear maps take on this instruction set.
 #[inline(always)]
 fn integers<I: Isa, const WIDE: bool>(isa: I, passes: usize, largest: i8) -> I::F {
-    if I::ROWS >= 8 {
-        dots::<I, WIDE, 8>(isa, passes, largest)
-    } else {
-        dots::<I, WIDE, 4>(isa, passes * (ROWS / 4), largest)
+    match (I::PANELS, I::ROWS) {
+        (2, 6) => dots::<I, WIDE, 6, 2>(isa, passes * (ROWS / 12), largest),
+        _ => dots::<I, WIDE, 4, 1>(isa, passes * (ROWS / 4), largest),
     }
 }
 
 #[inline(always)]
-fn dots<I: Isa, const WIDE: bool, const T: usize>(isa: I, passes: usize, largest: i8) -> I::F {
+fn dots<I: Isa, const WIDE: bool, const T: usize, const P: usize>(
+    isa: I,
+    passes: usize,
+    largest: i8,
+) -> I::F {
     // Two neighbouring codes are the same and meet inputs of opposite sign: all sums stay zero, however long it runs.
-    let mut codes = [[[0i8; 4 * LANES]; 8]; GROUPS];
-    for (i, pair) in codes.as_flattened_mut().as_flattened_mut().chunks_exact_mut(2).enumerate() {
+    let mut codes = [[[[0i8; 4 * LANES]; 8]; GROUPS]; P];
+    for (i, pair) in
+        codes.as_flattened_mut().as_flattened_mut().as_flattened_mut().chunks_exact_mut(2).enumerate()
+    {
         pair.fill((i * 37 % (largest as usize + 1)) as i8);
     }
     let mut rows = [[[[0i8; 4]; 8]; GROUPS]; T];
@@ -84,18 +89,22 @@ fn dots<I: Isa, const WIDE: bool, const T: usize>(isa: I, passes: usize, largest
         *four = [a, -a, -b, b];
     }
     let (codes, rows) = (black_box(&codes), black_box(&rows));
-    let mut sums = [isa.splat_int(0); T];
+    let mut sums = [[isa.splat_int(0); P]; T];
     for _ in 0..passes {
         for g in 0..GROUPS {
             let mut x = [&rows[0][g][..]; T];
             for t in 0..T {
                 x[t] = &rows[t][g];
             }
-            sums = isa.dot_panel::<WIDE, T>(sums, &codes[g], x, largest);
+            let mut panels = [&codes[0][g][..]; P];
+            for p in 0..P {
+                panels[p] = &codes[p][g];
+            }
+            sums = isa.dot_panel::<WIDE, T, P>(sums, panels, x, largest);
         }
     }
     let mut all = isa.splat(0.0);
-    for sum in sums {
+    for sum in sums.into_iter().flatten() {
         all = isa.add(all, isa.float(sum));
     }
     all
@@ -103,8 +112,8 @@ fn dots<I: Isa, const WIDE: bool, const T: usize>(isa: I, passes: usize, largest
 
 #[inline(always)]
 fn floats<I: Isa>(isa: I, passes: usize) -> I::F {
-    if I::ROWS >= 8 {
-        chains::<I, 8>(isa, passes * INPUTS)
+    if I::SUMS >= 16 {
+        chains::<I, 8>(isa, passes * INPUTS * (ROWS / 8))
     } else {
         chains::<I, 4>(isa, passes * INPUTS * (ROWS / 4))
     }

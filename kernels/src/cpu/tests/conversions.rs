@@ -176,21 +176,25 @@ on_each_isa! {
         let mut random = Random(7);
         for largest in [3, 7, 15, 31, 63, 127] {
             for extreme in [true, false] {
-                let codes: [[i8; 64]; 8] = from_fn(|_| {
-                    from_fn(|_| if extreme { largest } else { random.between(0, largest.into()) as i8 })
+                let codes: [[[i8; 64]; 8]; 2] = from_fn(|_| {
+                    from_fn(|_| {
+                        from_fn(|_| if extreme { largest } else { random.between(0, largest.into()) as i8 })
+                    })
                 });
                 let x: [[[i8; 4]; 8]; 3] = from_fn(|_| {
                     from_fn(|_| from_fn(|_| if extreme { -127 } else { random.between(-127, 127) as i8 }))
                 });
                 for part in [0..8, 0..4, 4..8] {
                     let inputs = [&x[0][part.clone()], &x[1][part.clone()], &x[2][part.clone()]];
-                    let got = isa.dot_panel::<false, 3>([isa.splat_int(9); 3], &codes[part.clone()], inputs, largest);
-                    for (got, x) in got.into_iter().zip(&x) {
+                    let panels = [&codes[0][part.clone()], &codes[1][part.clone()]];
+                    let start = [[isa.splat_int(9); 2]; 3];
+                    let got = isa.dot_panel::<false, 3, 2>(start, panels, inputs, largest);
+                    for (t, p) in [0, 1, 2].into_iter().flat_map(|t| [(t, 0), (t, 1)]) {
                         let want: [f32; LANES] = from_fn(|lane| {
-                            let sum = |c: usize| dot(&codes[c][4 * lane..4 * lane + 4], &x[c], 0);
+                            let sum = |c: usize| dot(&codes[p][c][4 * lane..4 * lane + 4], &x[t][c], 0);
                             (9 + part.clone().map(sum).sum::<i32>()) as f32
                         });
-                        assert_eq!(lanes(isa, isa.float(got)), want, "{} up to {largest}", I::NAME);
+                        assert_eq!(lanes(isa, isa.float(got[t][p])), want, "{} up to {largest}", I::NAME);
                     }
                 }
             }

@@ -21,13 +21,14 @@ pub(crate) struct Floating<F>(PhantomData<F>);
 
 impl<F: Float> Kind for Floating<F> {
     const STRETCH: usize = STRETCH;
+    const SCRATCH: usize = SCRATCH;
     /// One `Lane` per input.
     type Panel<'s> = &'s [Lane];
     type Row<'x> = &'x [f32];
 
     #[inline(always)]
-    fn rows<I: Isa>() -> usize {
-        I::SUMS
+    fn shape<I: Isa>() -> (usize, usize) {
+        (1, I::SUMS)
     }
 
     #[inline(always)]
@@ -49,7 +50,7 @@ impl<F: Float> Kind for Floating<F> {
     #[inline(always)]
     fn single<I: Isa>(isa: I, w: &Matrix<'_>, first: usize, x: &[f32], scratch: &mut [f32]) -> Option<I::F> {
         let (rows, next) = (rows_of(w, first), rows_of(w, first + LANES));
-        let mut y = [isa.splat(0.0)];
+        let mut y = [[isa.splat(0.0)]];
         for from in (0..w.width).step_by(SHORT) {
             let stretch = from..(from + SHORT).min(w.width);
             // Sixteen rows are read by turns, too little of each for a CPU to see what comes next.
@@ -60,27 +61,30 @@ impl<F: Float> Kind for Floating<F> {
                 }
             }
             let panel = panel::<I, F, SHORT>(isa, &rows, stretch.clone(), scratch);
-            y = Self::multiply(isa, &panel, [x.get(stretch)?], y);
+            y = Self::multiply(isa, &[panel], [x.get(stretch)?], y);
         }
-        Some(y[0])
+        Some(y[0][0])
     }
 
     #[inline(always)]
-    fn multiply<I: Isa, const T: usize>(
+    fn multiply<I: Isa, const T: usize, const P: usize>(
         isa: I,
-        panel: &&[Lane],
+        panels: &[&[Lane]; P],
         x: [&[f32]; T],
-        mut y: [I::F; T],
-    ) -> [I::F; T] {
-        let n = x.iter().fold(panel.len(), |n, x| n.min(x.len()));
+        mut y: [[I::F; P]; T],
+    ) -> [[I::F; P]; T] {
+        let n = panels.iter().fold(usize::MAX, |n, panel| n.min(panel.len()));
+        let n = x.iter().fold(n, |n, x| n.min(x.len()));
         let mut rows = [&x[0][..0]; T];
         for t in 0..T {
             rows[t] = &x[t][..n];
         }
-        for (k, w) in panel[..n].iter().enumerate() {
-            let w = isa.load(w);
-            for t in 0..T {
-                y[t] = isa.fma(w, isa.splat(rows[t][k]), y[t]);
+        for p in 0..P {
+            for (k, w) in panels[p][..n].iter().enumerate() {
+                let w = isa.load(w);
+                for t in 0..T {
+                    y[t][p] = isa.fma(w, isa.splat(rows[t][k]), y[t][p]);
+                }
             }
         }
         y

@@ -24,6 +24,7 @@ type Codes = [i8; 4 * LANES];
 type Parts = [[i8; PART]; SPAN / PART];
 
 /// A panel unpacked: per group of 32 inputs eight `Codes`; per group of the format the scales and minimums.
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Panel<'a> {
     codes: &'a [[Codes; 8]],
     scales: &'a [Lane],
@@ -32,12 +33,13 @@ pub(crate) struct Panel<'a> {
 
 impl<F: Quantized> Kind for Integer<F> {
     const STRETCH: usize = STRETCH;
+    const SCRATCH: usize = SCRATCH;
     type Panel<'s> = Panel<'s>;
     type Row<'x> = &'x [Group];
 
     #[inline(always)]
-    fn rows<I: Isa>() -> usize {
-        I::ROWS
+    fn shape<I: Isa>() -> (usize, usize) {
+        (I::PANELS, I::ROWS)
     }
 
     #[inline(always)]
@@ -48,7 +50,7 @@ impl<F: Quantized> Kind for Integer<F> {
         stretch: Range<usize>,
         scratch: &'s mut [f32],
     ) -> Panel<'s> {
-        let empty = Panel { codes: &[], scales: &[], minimums: &[] };
+        let empty = Panel::default();
         let width = stretch.len();
         let Some((flat, rest)) = scratch.split_at_mut_checked(LANES * SPAN / 4) else { return empty };
         let Some((panel, rest)) = rest.split_at_mut_checked(LANES * width / 4) else { return empty };
@@ -132,19 +134,22 @@ impl<F: Quantized> Kind for Integer<F> {
     }
 
     #[inline(always)]
-    fn multiply<I: Isa, const T: usize>(
+    fn multiply<I: Isa, const T: usize, const P: usize>(
         isa: I,
-        panel: &Panel<'_>,
+        panels: &[Panel<'_>; P],
         x: [&[Group]; T],
-        mut y: [I::F; T],
-    ) -> [I::F; T] {
+        mut y: [[I::F; P]; T],
+    ) -> [[I::F; P]; T] {
         // One length for everything that is indexed by group, so that no bound is checked inside.
-        let n = x.iter().fold(panel.codes.len(), |n, x| n.min(x.len()));
-        let (Some(codes), Some(scales)) = (panel.codes.get(..n), panel.scales.get(..n * Self::PARTS)) else {
-            return y;
-        };
-        let minimums = if F::MINIMUM { panel.minimums.get(..n * Self::PARTS).unwrap_or(&[]) } else { &[] };
-        // Loops over `T` instead of `array::map`: a compiler may leave that as a call, compiled without the instruction set.
+        let n = panels.iter().fold(usize::MAX, |n, panel| n.min(panel.codes.len()));
+        let n = x.iter().fold(n, |n, x| n.min(x.len()));
+        // Loops over `T` and `P` instead of `array::map`: a compiler may leave that as a call, compiled without the
+        // instruction set.
+        let mut cut = [Panel::default(); P];
+        for p in 0..P {
+            let Some(panel) = panels[p].cut(n, n * Self::PARTS) else { return y };
+            cut[p] = panel;
+        }
         let mut rows = [&x[0][..0]; T];
         for t in 0..T {
             rows[t] = &x[t][..n];
@@ -152,25 +157,40 @@ impl<F: Quantized> Kind for Integer<F> {
         for g in 0..n {
             for part in 0..Self::PARTS {
                 let chunks = part * 8 / Self::PARTS..(part + 1) * 8 / Self::PARTS;
-                let (mut i, mut inputs) = ([isa.splat_int(0); T], [&[[0; 4]; 0][..]; T]);
+                let (mut i, mut inputs) = ([[isa.splat_int(0); P]; T], [&[[0; 4]; 0][..]; T]);
                 for t in 0..T {
-                    i[t] = Self::start(isa, &rows[t][g], part);
+                    i[t] = [Self::start(isa, &rows[t][g], part); P];
                     inputs[t] = &quantize::codes(&rows[t][g])[chunks.clone()];
                 }
-                let i = dot_panel::<I, F, T>(isa, i, &codes[g][chunks], inputs);
+                let mut codes = [&[[0; 4 * LANES]; 0][..]; P];
+                for p in 0..P {
+                    codes[p] = &cut[p].codes[g][chunks.clone()];
+                }
+                let i = dot_panel::<I, F, T, P>(isa, i, codes, inputs);
                 let at = g * Self::PARTS + part;
-                let scale = isa.load(&scales[at]);
-                for t in 0..T {
-                    y[t] = Self::scaled(isa, i[t], scale, &rows[t][g], y[t]);
-                    if F::MINIMUM
-                        && let Some(minimum) = minimums.get(at)
-                    {
-                        y[t] = Self::raised(isa, isa.load(minimum), &rows[t][g], part, y[t]);
+                for p in 0..P {
+                    let scale = isa.load(&cut[p].scales[at]);
+                    for t in 0..T {
+                        y[t][p] = Self::scaled(isa, i[t][p], scale, &rows[t][g], y[t][p]);
+                        if F::MINIMUM
+                            && let Some(minimum) = cut[p].minimums.get(at)
+                        {
+                            y[t][p] = Self::raised(isa, isa.load(minimum), &rows[t][g], part, y[t][p]);
+                        }
                     }
                 }
             }
         }
         y
+    }
+}
+
+impl<'a> Panel<'a> {
+    /// The first so many groups of codes, and of the format.
+    #[inline(always)]
+    fn cut(&self, codes: usize, groups: usize) -> Option<Panel<'a>> {
+        let minimums = self.minimums.get(..groups).unwrap_or(&[]);
+        Some(Panel { codes: self.codes.get(..codes)?, scales: self.scales.get(..groups)?, minimums })
     }
 }
 
@@ -228,16 +248,16 @@ impl<F: Quantized> Integer<F> {
 }
 
 #[inline(always)]
-fn dot_panel<I: Isa, F: Quantized, const T: usize>(
+fn dot_panel<I: Isa, F: Quantized, const T: usize, const P: usize>(
     isa: I,
-    sums: [I::N; T],
-    codes: &[Codes],
+    sums: [[I::N; P]; T],
+    codes: [&[Codes]; P],
     x: [&[[i8; 4]]; T],
-) -> [I::N; T] {
+) -> [[I::N; P]; T] {
     if F::WIDE {
-        isa.dot_panel::<true, T>(sums, codes, x, F::LARGEST)
+        isa.dot_panel::<true, T, P>(sums, codes, x, F::LARGEST)
     } else {
-        isa.dot_panel::<false, T>(sums, codes, x, F::LARGEST)
+        isa.dot_panel::<false, T, P>(sums, codes, x, F::LARGEST)
     }
 }
 

@@ -8,7 +8,8 @@
 //! Lanes are output columns: a **panel** is sixteen weight rows, transposed so that one load holds the same inputs of
 //! all sixteen. Panels are unpacked from the file's blocks into cache-sized scratch, a stretch of inputs at a time,
 //! and used for every activation row of the call, so the mapped file stays the only copy of the weights and each
-//! block is unpacked once per call. Several activation rows go through together to share the panel's loads.
+//! block is unpacked once per call. Several activation rows go through together to share the panel's loads, and where
+//! there are registers two panels, to share the activations'.
 //!
 //! A single activation row, as in decoding, has nothing to share a panel with, and turning one costs more than the
 //! multiplication. Quantized kinds then multiply along the rows of the weights, sixteen at once, and turn the integer
@@ -42,12 +43,17 @@ mod integer;
 pub(crate) use floating::Floating;
 pub(crate) use integer::Integer;
 
+/// The most panels of codes that an instruction set multiplies together.
+const PANELS: usize = if cfg!(target_arch = "x86_64") { 2 } else { 1 };
+
 /// Output columns of a tile: two panels.
 pub const COLUMNS: usize = 2 * LANES;
 
 /// Cells of scratch a thread needs.
-pub const SCRATCH: usize =
-    if integer::SCRATCH > floating::SCRATCH { integer::SCRATCH } else { floating::SCRATCH };
+pub const SCRATCH: usize = {
+    let integer = PANELS * integer::SCRATCH;
+    if integer > floating::SCRATCH { integer } else { floating::SCRATCH }
+};
 
 /// One `f32` for each weight row of a panel.
 type Lane = [f32; LANES];
@@ -68,13 +74,15 @@ pub struct Linear<'a> {
 pub(crate) trait Kind {
     /// Inputs that are unpacked at a time.
     const STRETCH: usize;
+    /// Cells of scratch for a panel.
+    const SCRATCH: usize;
     /// Sixteen weight rows, unpacked.
-    type Panel<'s>;
+    type Panel<'s>: Copy + Default;
     /// Part of an activation row.
     type Row<'x>: Copy;
 
-    /// Activation rows that share a load of a panel.
-    fn rows<I: Isa>() -> usize;
+    /// Panels that are multiplied together, 1 or 2, and activation rows that share a load of them.
+    fn shape<I: Isa>() -> (usize, usize);
 
     /// Unpacks a stretch of sixteen weight rows, the first of them `first`. Nobody reads what rows beyond the last make.
     fn pack<'s, I: Isa>(
@@ -100,13 +108,13 @@ pub(crate) trait Kind {
         None
     }
 
-    /// `T` activation rows times one panel, added to `y`.
-    fn multiply<I: Isa, const T: usize>(
+    /// `T` activation rows times `P` panels, added to `y`.
+    fn multiply<I: Isa, const T: usize, const P: usize>(
         isa: I,
-        panel: &Self::Panel<'_>,
+        panels: &[Self::Panel<'_>; P],
         x: [Self::Row<'_>; T],
-        y: [I::F; T],
-    ) -> [I::F; T];
+        y: [[I::F; P]; T],
+    ) -> [[I::F; P]; T];
 }
 
 /// A linear map whose weights are of a kind.
@@ -115,86 +123,118 @@ pub(crate) struct Map<'a, 'b, K>(pub(crate) &'b Linear<'a>, pub(crate) PhantomDa
 impl<K: Kind> Kernel for Map<'_, '_, K> {
     #[inline(always)]
     fn tile<I: Isa>(&self, isa: I, tile: &mut Tile<'_>, scratch: &mut [f32]) {
-        let (w, columns) = (&self.0.weight, tile.columns());
-        for first in columns.clone().step_by(LANES) {
-            let lanes = first - columns.start..(first + LANES).min(columns.end) - columns.start;
-            if tile.rows().len() == 1 && self.single(isa, first, &lanes, tile, scratch).is_some() {
-                continue;
-            }
-            for from in (0..w.width).step_by(K::STRETCH) {
-                let stretch = from..(from + K::STRETCH).min(w.width);
-                let panel = K::pack(isa, w, first, stretch.clone(), scratch);
-                let rows = tile.rows();
-                let mut row = rows.start;
-                let most = K::rows::<I>();
-                while most >= 16 && row + 16 <= rows.end {
-                    self.rows::<I, 16>(isa, &panel, row, &stretch, &lanes, tile);
-                    row += 16;
-                }
-                while most >= 8 && row + 8 <= rows.end {
-                    self.rows::<I, 8>(isa, &panel, row, &stretch, &lanes, tile);
-                    row += 8;
-                }
-                while most == 6 && row + 6 <= rows.end {
-                    self.rows::<I, 6>(isa, &panel, row, &stretch, &lanes, tile);
-                    row += 6;
-                }
-                while row + 4 <= rows.end {
-                    self.rows::<I, 4>(isa, &panel, row, &stretch, &lanes, tile);
-                    row += 4;
-                }
-                for row in row..rows.end {
-                    self.rows::<I, 1>(isa, &panel, row, &stretch, &lanes, tile);
-                }
-            }
+        match K::shape::<I>() {
+            (2, _) => self.panels::<I, 2>(isa, tile, scratch),
+            _ => self.panels::<I, 1>(isa, tile, scratch),
         }
         finish(isa, self.0, tile);
     }
 }
 
 impl<K: Kind> Map<'_, '_, K> {
+    /// The tile, `P` panels at a time.
+    #[inline(always)]
+    fn panels<I: Isa, const P: usize>(&self, isa: I, tile: &mut Tile<'_>, scratch: &mut [f32]) {
+        let (w, columns) = (&self.0.weight, tile.columns());
+        for first in columns.clone().step_by(P * LANES) {
+            if tile.rows().len() == 1 && self.single::<I, P>(isa, first, tile, scratch).is_some() {
+                continue;
+            }
+            for from in (0..w.width).step_by(K::STRETCH) {
+                let stretch = from..(from + K::STRETCH).min(w.width);
+                let mut panels = [K::Panel::default(); P];
+                for ((p, panel), scratch) in panels.iter_mut().enumerate().zip(scratch.chunks_mut(K::SCRATCH))
+                {
+                    *panel = K::pack(isa, w, first + p * LANES, stretch.clone(), scratch);
+                }
+                self.times(isa, &panels, first, &stretch, tile);
+            }
+        }
+    }
+
+    /// All rows of the tile times panels, as many at a time as share a load well.
+    #[inline(always)]
+    fn times<I: Isa, const P: usize>(
+        &self,
+        isa: I,
+        panels: &[K::Panel<'_>; P],
+        first: usize,
+        stretch: &Range<usize>,
+        tile: &mut Tile<'_>,
+    ) {
+        let ((_, most), rows) = (K::shape::<I>(), tile.rows());
+        let mut row = rows.start;
+        while most >= 16 && row + 16 <= rows.end {
+            self.rows::<I, 16, P>(isa, panels, row, first, stretch, tile);
+            row += 16;
+        }
+        while most == 6 && row + 6 <= rows.end {
+            self.rows::<I, 6, P>(isa, panels, row, first, stretch, tile);
+            row += 6;
+        }
+        while row + 4 <= rows.end {
+            self.rows::<I, 4, P>(isa, panels, row, first, stretch, tile);
+            row += 4;
+        }
+        for row in row..rows.end {
+            self.rows::<I, 1, P>(isa, panels, row, first, stretch, tile);
+        }
+    }
+
     /// The tile's only row, where the kind has a way for it.
     #[inline(always)]
-    fn single<I: Isa>(
+    fn single<I: Isa, const P: usize>(
         &self,
         isa: I,
         first: usize,
-        lanes: &Range<usize>,
         tile: &mut Tile<'_>,
         scratch: &mut [f32],
     ) -> Option<()> {
         let (w, row) = (&self.0.weight, tile.rows().start);
-        let y = K::single(isa, w, first, K::row(self.0.x, w.width, row, 0..w.width), scratch)?;
-        math::write(isa, y, tile.row(row).get_mut(lanes.clone())?);
+        for first in (first..tile.columns().end).step_by(LANES).take(P) {
+            let y = K::single(isa, w, first, K::row(self.0.x, w.width, row, 0..w.width), scratch)?;
+            math::write(isa, y, lanes(tile, row, first));
+        }
         Some(())
     }
 
-    /// `T` rows from `first` on, over one stretch; earlier stretches have left their sums in the tile.
+    /// `T` rows from `row` on, over one stretch; earlier stretches have left their sums in the tile.
     #[inline(always)]
-    fn rows<I: Isa, const T: usize>(
+    fn rows<I: Isa, const T: usize, const P: usize>(
         &self,
         isa: I,
-        panel: &K::Panel<'_>,
+        panels: &[K::Panel<'_>; P],
+        row: usize,
         first: usize,
         stretch: &Range<usize>,
-        lanes: &Range<usize>,
         tile: &mut Tile<'_>,
     ) {
-        let row = |t: usize| K::row(self.0.x, self.0.weight.width, first + t, stretch.clone());
-        let (mut y, mut x) = ([isa.splat(0.0); T], [row(0); T]);
+        let of = |t: usize| K::row(self.0.x, self.0.weight.width, row + t, stretch.clone());
+        let (mut y, mut x) = ([[isa.splat(0.0); P]; T], [of(0); T]);
         for t in 0..T {
-            x[t] = row(t);
-            if let (1.., Some(sum)) = (stretch.start, tile.row(first + t).get(lanes.clone())) {
-                y[t] = math::read(isa, sum);
+            x[t] = of(t);
+            for p in 0..P {
+                if stretch.start > 0 {
+                    y[t][p] = math::read(isa, lanes(tile, row + t, first + p * LANES));
+                }
             }
         }
-        let y = K::multiply(isa, panel, x, y);
-        for (t, y) in y.into_iter().enumerate() {
-            if let Some(to) = tile.row(first + t).get_mut(lanes.clone()) {
-                math::write(isa, y, to);
+        let y = K::multiply(isa, panels, x, y);
+        for t in 0..T {
+            for p in 0..P {
+                math::write(isa, y[t][p], lanes(tile, row + t, first + p * LANES));
             }
         }
     }
+}
+
+/// Sixteen columns of a row of the tile, or as many as it has.
+#[inline(always)]
+fn lanes<'t>(tile: &'t mut Tile<'_>, row: usize, first: usize) -> &'t mut [f32] {
+    let from = first - tile.columns().start;
+    let row = tile.row(row);
+    let (from, to) = (from.min(row.len()), (from + LANES).min(row.len()));
+    row.get_mut(from..to).unwrap_or_default()
 }
 
 /// `to[j][i] = from[i][j]`, as many `j` as there is room for.
