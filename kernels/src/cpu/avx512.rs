@@ -40,6 +40,7 @@ impl Avx512 {
     }
 }
 
+#[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,f16c")]
 fn enter<T: Task>(isa: Avx512, task: T) -> T::Out {
     task.run(isa)

@@ -74,7 +74,8 @@ pub trait Isa: Copy + Send + Sync + 'static {
     /// What instruction sets whose dot product wants unsigned weights add to wide codes: 0 or 128.
     const WIDE_BIAS: i32 = 0;
 
-    /// Runs the task with the instruction set's features enabled.
+    /// Runs the task with the instruction set's features enabled, in a function of its own that is never part of another: in
+    /// it the task has all registers.
     fn enter<T: Task>(self, task: T) -> T::Out;
     /// That of work without integer dot products.
     fn plain(self) -> Self::Plain;

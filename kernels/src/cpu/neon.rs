@@ -31,7 +31,7 @@ impl Dot for Widening {
         // This file is compiled only for targets that have NEON.
         Some(Widening(()))
     }
-    #[inline(always)]
+    #[inline(never)]
     fn enter<T: Task>(isa: Neon<Widening>, task: T) -> T::Out {
         task.run(isa)
     }
@@ -65,6 +65,7 @@ fn sdot(mut sum: int32x4_t, w: int8x16_t, x: int8x16_t) -> int32x4_t {
     sum
 }
 
+#[inline(never)]
 #[target_feature(enable = "neon,dotprod")]
 fn enter_dotprod<T: Task>(isa: Neon<Dotprod>, task: T) -> T::Out {
     task.run(isa)

@@ -67,7 +67,7 @@ impl Isa for Scalar {
     type N = [i32; LANES];
     type C = [u8; 32];
 
-    #[inline(always)]
+    #[inline(never)]
     fn enter<T: Task>(self, task: T) -> T::Out {
         task.run(self)
     }

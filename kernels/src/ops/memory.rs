@@ -11,7 +11,7 @@
 //! stored as `f32`, as binary16, or as 8-bit codes with an `f32` scale per 32 elements of a position.
 
 use super::Kernel;
-use crate::cpu::{Element, Isa, LANES};
+use crate::cpu::{Element, Isa, LANES, Task};
 use crate::math;
 use crate::tile::Tile;
 
@@ -293,6 +293,9 @@ pub(crate) fn weigh<I: Isa, const T: usize, const B: usize>(
     first: usize,
     y: [[I::F; B]; T],
 ) -> [[I::F; B]; T] {
+    if keys.is_empty() {
+        return y;
+    }
     let Some(values) = values.get(keys.start * layout.value()..keys.end * layout.value()) else { return y };
     let mut weights = [&[0.0; 0][..]; T];
     for t in 0..T {
@@ -300,44 +303,83 @@ pub(crate) fn weigh<I: Isa, const T: usize, const B: usize>(
     }
     let d = layout.head_dim;
     match layout.stored {
-        Stored::F32 => sums(isa, values, d, &weights, first, y),
-        Stored::F16 => sums(isa, bytemuck::cast_slice::<f32, u16>(values), d, &weights, first, y),
+        Stored::F32 => alone(isa, Sums { values, width: d, p: weights, first, y: [[[0.0; LANES]; B]; T] }, y),
+        Stored::F16 => {
+            let values = bytemuck::cast_slice::<f32, u16>(values);
+            alone(isa, Sums { values, width: d, p: weights, first, y: [[[0.0; LANES]; B]; T] }, y)
+        }
         Stored::Q8_0 if !QUANTIZED => y,
         Stored::Q8_0 => scaled_sums(isa, layout, values, &weights, first, y),
     }
 }
 
-/// [`weigh`] of rows of `width` elements that are stored one by one.
+/// Continues sums in a function of its own, whose loop then has all registers to itself.
 #[inline(always)]
-fn sums<I: Isa, E: Element, const T: usize, const B: usize>(
+fn alone<I: Isa, E: Element, const T: usize, const B: usize>(
     isa: I,
-    values: &[E],
-    width: usize,
-    p: &[&[f32]; T],
-    first: usize,
+    mut sums: Sums<'_, E, T, B>,
     mut y: [[I::F; B]; T],
 ) -> [[I::F; B]; T] {
-    let n = p.iter().fold(values.len() / width.max(1), |n, p| n.min(p.len()));
-    let mut weights = [&p[0][..0]; T];
     for t in 0..T {
-        weights[t] = &p[t][..n];
-    }
-    // Two loops, because a copy of part of a row is a call, around which no sum stays in a register.
-    if first + B * LANES <= width {
-        for k in 0..n {
-            let (row, _) = values[k * width + first..].as_chunks::<LANES>();
-            let Some(row) = row.first_chunk::<B>() else { break };
-            y = add(isa, row, &weights, k, y);
+        for b in 0..B {
+            isa.store(y[t][b], &mut sums.y[t][b]);
         }
-    } else {
-        for k in 0..n {
-            let mut row = [[E::default(); LANES]; B];
-            let rest = &values[k * width..][first..width];
-            row.as_flattened_mut()[..rest.len()].copy_from_slice(rest);
-            y = add(isa, &row, &weights, k, y);
+    }
+    let sums = isa.enter(sums);
+    for t in 0..T {
+        for b in 0..B {
+            y[t][b] = isa.load(&sums[t][b]);
         }
     }
     y
+}
+
+/// [`weigh`] of rows of `width` elements that are stored one by one, continuing sums.
+struct Sums<'a, E, const T: usize, const B: usize> {
+    values: &'a [E],
+    width: usize,
+    p: [&'a [f32]; T],
+    first: usize,
+    y: [[[f32; LANES]; B]; T],
+}
+
+impl<E: Element, const T: usize, const B: usize> Task for Sums<'_, E, T, B> {
+    type Out = [[[f32; LANES]; B]; T];
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> Self::Out {
+        let Sums { values, width, p, first, y: mut sums } = self;
+        let n = p.iter().fold(values.len() / width.max(1), |n, p| n.min(p.len()));
+        let mut weights = [&p[0][..0]; T];
+        let mut y = [[isa.splat(0.0); B]; T];
+        for t in 0..T {
+            weights[t] = &p[t][..n];
+            for b in 0..B {
+                y[t][b] = isa.load(&sums[t][b]);
+            }
+        }
+        let rows = values.chunks_exact(width.max(1)).take(n).enumerate();
+        // Two loops, because a copy of part of a row is a call, around which no sum stays in a register.
+        if first + B * LANES <= width {
+            for (k, row) in rows {
+                let Some(row) = row[first..].as_chunks::<LANES>().0.first_chunk::<B>() else { break };
+                y = add(isa, row, &weights, k, y);
+            }
+        } else {
+            for (k, row) in rows {
+                let mut padded = [[E::default(); LANES]; B];
+                let rest = &row[first.min(width)..];
+                padded.as_flattened_mut()[..rest.len()].copy_from_slice(rest);
+                y = add(isa, &padded, &weights, k, y);
+            }
+        }
+        for t in 0..T {
+            for b in 0..B {
+                isa.store(y[t][b], &mut sums[t][b]);
+            }
+        }
+        sums
+    }
 }
 
 /// `y[t] += p[t][k] · v`.

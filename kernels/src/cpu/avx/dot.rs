@@ -72,6 +72,7 @@ impl Dot for Pairs {
     }
 }
 
+#[inline(never)]
 #[target_feature(enable = "avx2,fma,f16c")]
 fn enter_pairs<T: Task>(isa: Avx<Pairs>, task: T) -> T::Out {
     task.run(isa)
@@ -105,6 +106,7 @@ impl Dot for Vnni {
     }
 }
 
+#[inline(never)]
 #[target_feature(enable = "avx2,fma,f16c,avxvnni")]
 fn enter_vnni<T: Task>(isa: Avx<Vnni>, task: T) -> T::Out {
     task.run(isa)
