@@ -28,7 +28,7 @@ import questions
 import scenes
 
 SEEDS = 2_000_000_000  # training uses seed * 50e6 + n
-PANEL = 3_000_000_182
+PANEL = 3_000_000_344
 
 
 def make(folder, count, seed, per_image, clean, work):

@@ -30,7 +30,7 @@ const POCKET: Case = Case {
     tower: "../../models/pocket/mmproj-pocket.gguf",
     picture: "../../models/pocket/sample/panel.png",
     question: "What does the display read?",
-    answer: Some("799"),
+    answer: Some("5.26"),
 };
 
 /// The static library that was built with this test.
