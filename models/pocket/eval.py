@@ -15,6 +15,7 @@ digits come from the held-out fifth, and the seeds lie far from those of trainin
 
 import argparse
 import json
+import math
 import os
 import random
 import subprocess
@@ -102,23 +103,26 @@ def score(rows, answers):
 
 @torch.no_grad()
 def answer(net, encoder, images, asked, longest=40, two=False):
-    """Greedy answers to `asked` (text per image row), without a cache: the rows are short."""
+    """Greedy answers to `asked` (text per image row), without a cache: the rows are short. And how far the best token was
+    ahead of the second where that was closest, in logits."""
     views = net.shuffle(net.see(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 127.5 - 1))
     rows = [encoder.head(two, two) + encoder.ids(q) + encoder.tail for q in asked]
     starts, end = [len(r) for r in rows], encoder.special["<end_of_utterance>"]
-    live = list(range(len(rows)))
+    live, ahead = list(range(len(rows))), [math.inf] * len(rows)
     for _ in range(longest):
         n = max(len(rows[i]) for i in live)
         ids = torch.tensor([rows[i] + [0] * (n - len(rows[i])) for i in live])
         mask = torch.ones(n, n, dtype=torch.bool).tril()[None, None]
         last = torch.tensor([len(rows[i]) - 1 for i in live])
         logits = net.read(views[live], ids, torch.arange(n)[None].expand(len(live), -1), mask, (torch.arange(len(live)), last))
-        for i, t in zip(live, logits.argmax(-1).tolist()):
+        best = logits.topk(2, -1)
+        for i, t, values in zip(live, best.indices[:, 0].tolist(), best.values.tolist()):
             rows[i].append(t)
+            ahead[i] = min(ahead[i], values[0] - values[1])
         live = [i for i in live if rows[i][-1] != end]
         if not live:
             break
-    return [encoder.tok.decode([t for t in r[s:] if t != end]).strip() for r, s in zip(rows, starts)]
+    return [encoder.tok.decode([t for t in r[s:] if t != end]).strip() for r, s in zip(rows, starts)], ahead
 
 
 def answer_folder(weights, folder, tok, two):
@@ -130,12 +134,12 @@ def answer_folder(weights, folder, tok, two):
     for i in range(0, len(rows), 64):
         part = rows[i: i + 64]
         images = [data.prepare(Image.open(os.path.join(folder, r["image"])).convert("RGB")) for r in part]
-        said += answer(net, encoder, images, [r["question"] for r in part], two=two)
-    return rows, said
+        said += zip(*answer(net, encoder, images, [r["question"] for r in part], two=two))
+    return rows, [text for text, _ in said], [ahead for _, ahead in said]
 
 
 def answer_checkpoint(checkpoint, folder, out, tok, two):
-    rows, said = answer_folder(torch.load(checkpoint, weights_only=False)["ema"], folder, tok, two)
+    rows, said, _ = answer_folder(torch.load(checkpoint, weights_only=False)["ema"], folder, tok, two)
     json.dump(said, open(out, "w"), indent=0)
     score(rows, said)
 
@@ -143,8 +147,9 @@ def answer_checkpoint(checkpoint, folder, out, tok, two):
 def note_said(pair, folder, tok):
     """Writes to each question of a folder what the exported pair says to it: the reference of the engine's test."""
     from export import read_pair
-    rows, said = answer_folder(read_pair(pair), folder, tok, False)
-    json.dump([{**row, "said": text} for row, text in zip(rows, said, strict=True)], open(os.path.join(folder, "questions.json"), "w"), indent=0)
+    rows, said, ahead = answer_folder(read_pair(pair), folder, tok, False)
+    noted = [{**row, "said": text, "ahead": round(a, 3)} for row, text, a in zip(rows, said, ahead, strict=True)]
+    json.dump(noted, open(os.path.join(folder, "questions.json"), "w"), indent=0)
     score(rows, said)
 
 
