@@ -18,6 +18,10 @@
 //! - Lanes are output columns, so no order depends on a register's width. Where a row is summed (norms, softmax),
 //!   sixteen partial sums are combined by one fixed tree.
 //! - One thread owns an output element. `exp`, `tanh`, `erf`, `sin` are our own.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "rows and panels index several arrays at once, and closures over arrays may be left as calls"
+)]
 #![no_std]
 
 extern crate alloc;
