@@ -1,7 +1,7 @@
 //! Why a checkpoint was not converted.
 
 use core::fmt;
-use ocelli_gguf::{TensorType, WriteError};
+use ocelli_gguf::TensorType;
 use ocelli_quantize::encode::EncodeError;
 use std::io;
 
@@ -202,11 +202,16 @@ impl From<ocelli_gguf::Error> for Error {
     }
 }
 
-impl From<WriteError<io::Error>> for Error {
-    fn from(error: WriteError<io::Error>) -> Self {
+impl From<ocelli_quantize::Error> for Error {
+    fn from(error: ocelli_quantize::Error) -> Self {
         match error {
-            WriteError::Content(error) => Self::Gguf(error),
-            WriteError::Sink(error) => Self::Write(error),
+            ocelli_quantize::Error::Gguf(error) => Self::Gguf(error),
+            ocelli_quantize::Error::Encode { tensor, error } => Self::Encode { tensor, error },
+            ocelli_quantize::Error::Unsupported { tensor, kind } => Self::Kind { tensor, kind },
+            ocelli_quantize::Error::Write(error) => Self::Write(error),
+            ocelli_quantize::Error::Isa(error) => Self::Isa(error),
+            ocelli_quantize::Error::Stopped => Self::Stopped,
+            other => Self::Recipe(other),
         }
     }
 }

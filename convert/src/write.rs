@@ -1,29 +1,15 @@
-//! Writing a planned file: read, turn, encode and write a piece of a tensor at a time.
-//!
-//! A piece is 65 536 numbers, or whole heads of a matrix whose rows are turned; both are whole blocks of every format.
-//! Threads take pieces from a counter, a batch of them at a time; while a batch is made the one before is written. Memory is
-//! that of two batches, whatever the size of the model, and the bytes do not depend on the threads.
+//! Writing a planned file: each piece of a tensor is read, turned, and stored as the plan says.
 
 use crate::error::Error;
 use crate::folder::Folder;
 use crate::model::Turn;
 use crate::plan::{Origin, Plan, Tensor};
-use ocelli_gguf::TensorType;
-use ocelli_kernels::cpu;
-use ocelli_kernels::formats::Format;
 use ocelli_quantize::Means;
-use ocelli_quantize::encode::encode;
+use ocelli_quantize::pieces::{self, PIECE, recode};
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
 
-/// Numbers that are converted at once.
-const PIECE: usize = 1 << 16;
-
-/// Pieces of a batch.
-const BATCH: usize = 32;
-
-/// A part of a tensor.
+/// A part of a tensor: some 65 536 numbers, or whole heads of a matrix whose rows are turned. Both are whole blocks of
+/// every format.
 #[derive(Clone, Copy)]
 struct Piece<'p> {
     tensor: &'p Tensor,
@@ -31,7 +17,14 @@ struct Piece<'p> {
     len: usize,
 }
 
-type Made = Result<Vec<u8>, Error>;
+impl pieces::Piece for Piece<'_> {
+    fn tensor(&self) -> &str {
+        &self.tensor.name
+    }
+    fn numbers(&self) -> usize {
+        self.len
+    }
+}
 
 /// What pieces are made from.
 #[derive(Clone, Copy)]
@@ -54,32 +47,11 @@ impl Plan {
         progress: &mut dyn FnMut(u64, u64) -> bool,
         sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<(), Error> {
-        cpu::choose(means.isa).map_err(Error::Isa)?;
         let Plan { outline, tensors, files, head } = self;
         let maker = Maker { folder, files: &files, head, means };
         let of = tensors.iter().map(|tensor| tensor.elements() as u64).sum();
-        let mut body = outline.begin(sink)?;
-        let mut pieces = tensors.iter().flat_map(|tensor| pieces(tensor, head));
-        let (mut before, mut done): (Vec<(Piece<'_>, Made)>, u64) = (Vec::new(), 0);
-        loop {
-            let batch: Vec<Piece<'_>> = pieces.by_ref().take(BATCH).collect();
-            let mut result: Result<(), Error> = Ok(());
-            let made = maker.make(&batch, &mut || {
-                result = before.drain(..).try_for_each(|(piece, made)| {
-                    body.write(&piece.tensor.name, &made?)?;
-                    done += piece.len as u64;
-                    Ok(())
-                });
-            });
-            result?;
-            if !progress(done, of) {
-                return Err(Error::Stopped);
-            }
-            if batch.is_empty() {
-                return body.finish().map_err(Error::from);
-            }
-            before = batch.into_iter().zip(made).collect();
-        }
+        let pieces = tensors.iter().flat_map(|tensor| pieces(tensor, head));
+        pieces::write(outline, (pieces, of), means, &|piece| maker.piece(piece), progress, sink)
     }
 }
 
@@ -104,32 +76,7 @@ impl Tensor {
 }
 
 impl Maker<'_> {
-    /// Makes the pieces on all threads; this one does `meanwhile` first.
-    fn make(&self, batch: &[Piece<'_>], meanwhile: &mut dyn FnMut()) -> Vec<Made> {
-        let slots: Vec<Mutex<Option<Made>>> = batch.iter().map(|_| Mutex::new(None)).collect();
-        let next = AtomicUsize::new(0);
-        let work = || {
-            while let Some((piece, slot)) = {
-                let i = next.fetch_add(1, Relaxed);
-                batch.get(i).zip(slots.get(i))
-            } {
-                let made = self.piece(piece);
-                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
-            }
-        };
-        std::thread::scope(|scope| {
-            for _ in 1..self.means.threads.min(batch.len()) {
-                // A thread that cannot be started is done without.
-                let _ = std::thread::Builder::new().spawn_scoped(scope, work);
-            }
-            meanwhile();
-            work();
-        });
-        let open = |slot: Mutex<Option<Made>>| slot.into_inner().unwrap_or_else(PoisonError::into_inner);
-        slots.into_iter().map(|slot| open(slot).unwrap_or(Err(Error::Stopped))).collect()
-    }
-
-    fn piece(&self, piece: &Piece<'_>) -> Made {
+    fn piece(&self, piece: &Piece<'_>) -> Result<Vec<u8>, Error> {
         let Piece { tensor, start, len } = *piece;
         let (offset, file, turn) = match &tensor.origin {
             Origin::Made(numbers) => {
@@ -149,22 +96,8 @@ impl Maker<'_> {
         if tensor.from == tensor.to {
             return Ok(bytes);
         }
-        self.encode(piece, &bytes)
-    }
-
-    fn encode(&self, piece: &Piece<'_>, bytes: &[u8]) -> Made {
-        let Piece { tensor, start, len } = *piece;
-        let format = |kind: TensorType| {
-            let unknown = || Error::Kind { tensor: tensor.name.clone(), kind };
-            Format::from_id(kind.id()).ok_or_else(unknown)
-        };
-        let (from, to) = (format(tensor.from)?, format(tensor.to)?);
-        let mut values = vec![0.0; len];
-        cpu::choose(self.means.isa).map_err(Error::Isa)?.decode(from, bytes, &mut values);
-        let mut out = vec![0; to.row_bytes(len).unwrap_or_default()];
-        encode(self.means.isa, to, &values, &mut out)
-            .map_err(|error| Error::Encode { tensor: tensor.name.clone(), error: error.after(start) })?;
-        Ok(out)
+        let kinds = (tensor.from, tensor.to);
+        recode(self.means.isa, &tensor.name, kinds, start, &bytes).map_err(Error::from)
     }
 }
 

@@ -4,7 +4,8 @@
 //! encode/<format>.rs   numbers to blocks: what each format makes small, and where it looks
 //! recipe.rs            which tensor is stored how
 //! plan.rs              what will become of each tensor of a file
-//! write.rs             doing it, on all cores, in little memory
+//! write.rs             doing it
+//! pieces.rs            on all cores, in little memory
 //! ```
 //!
 //! Everything works on bytes, sources and sinks; files are the caller's affair. The same input gives the same bytes on
@@ -13,6 +14,7 @@
 pub mod encode;
 mod error;
 mod pattern;
+pub mod pieces;
 mod plan;
 mod recipe;
 mod write;

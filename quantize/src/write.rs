@@ -1,24 +1,10 @@
-//! Writing the planned file: read, decode, encode and write a piece of 65 536 numbers at a time.
-//!
-//! Threads take pieces from a counter, a batch of them at a time; while a batch is made the one before is written. Memory is
-//! that of two batches, whatever the size of the model. A piece is a whole number of blocks of every format and blocks do
-//! not know of each other, so the bytes do not depend on the threads.
+//! Writing the planned file: each piece of a tensor is read, and stored anew where its type changes.
 
-use crate::encode::encode;
 use crate::error::Error;
+use crate::pieces::{self, PIECE, recode};
 use crate::plan::{Change, Plan};
-use ocelli_gguf::{TensorType, WriteError};
-use ocelli_kernels::cpu;
-use ocelli_kernels::formats::Format;
+use ocelli_gguf::TensorType;
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
-
-/// Numbers that are converted at once.
-const PIECE: usize = 1 << 16;
-
-/// Pieces of a batch.
-const BATCH: usize = 32;
 
 /// Where the tensors' bytes come from.
 pub trait Source: Sync {
@@ -46,8 +32,6 @@ struct Piece<'p, 'a> {
     len: usize,
 }
 
-type Made = Result<Vec<u8>, Error>;
-
 impl Plan<'_> {
     /// Makes the file. `progress` hears how many numbers are written, of how many; `false` stops.
     ///
@@ -60,31 +44,10 @@ impl Plan<'_> {
         progress: &mut dyn FnMut(u64, u64) -> bool,
         sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<(), Error> {
-        cpu::choose(means.isa).map_err(Error::Isa)?;
         let Plan { outline, changes } = self;
         let of = changes.iter().map(|change| change.elements as u64).sum();
-        let mut body = outline.begin(sink)?;
-        let mut pieces = changes.iter().flat_map(pieces);
-        let (mut before, mut done): (Vec<(Piece<'_, '_>, Made)>, u64) = (Vec::new(), 0);
-        loop {
-            let batch: Vec<Piece<'_, '_>> = pieces.by_ref().take(BATCH).collect();
-            let mut result: Result<(), Error> = Ok(());
-            let made = make(&batch, source, means, &mut || {
-                result = before.drain(..).try_for_each(|(piece, made)| {
-                    body.write(piece.change.name, &made?)?;
-                    done += piece.len as u64;
-                    Ok(())
-                });
-            });
-            result?;
-            if !progress(done, of) {
-                return Err(Error::Stopped);
-            }
-            if batch.is_empty() {
-                return body.finish().map_err(|error: WriteError<io::Error>| error.into());
-            }
-            before = batch.into_iter().zip(made).collect();
-        }
+        let make = |piece: &Piece<'_, '_>| piece.make(source, means.isa);
+        pieces::write(outline, (changes.iter().flat_map(pieces), of), means, &make, progress, sink)
     }
 }
 
@@ -93,56 +56,23 @@ fn pieces<'p, 'a>(change: &'p Change<'a>) -> impl Iterator<Item = Piece<'p, 'a>>
     starts.map(move |start| Piece { change, start, len: PIECE.min(change.elements - start) })
 }
 
-/// Makes the pieces on all threads; this one does `meanwhile` first.
-fn make(
-    batch: &[Piece<'_, '_>],
-    source: &dyn Source,
-    means: Means<'_>,
-    meanwhile: &mut dyn FnMut(),
-) -> Vec<Made> {
-    let slots: Vec<Mutex<Option<Made>>> = batch.iter().map(|_| Mutex::new(None)).collect();
-    let next = AtomicUsize::new(0);
-    let work = || {
-        while let Some((piece, slot)) = {
-            let i = next.fetch_add(1, Relaxed);
-            batch.get(i).zip(slots.get(i))
-        } {
-            let made = piece.make(source, means.isa);
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..means.threads.min(batch.len()) {
-            // A thread that cannot be started is done without.
-            let _ = std::thread::Builder::new().spawn_scoped(scope, work);
-        }
-        meanwhile();
-        work();
-    });
-    let open = |slot: Mutex<Option<Made>>| slot.into_inner().unwrap_or_else(PoisonError::into_inner);
-    slots.into_iter().map(|slot| open(slot).unwrap_or(Err(Error::Stopped))).collect()
+impl pieces::Piece for Piece<'_, '_> {
+    fn tensor(&self) -> &str {
+        self.change.name
+    }
+    fn numbers(&self) -> usize {
+        self.len
+    }
 }
 
 impl Piece<'_, '_> {
-    fn make(&self, source: &dyn Source, isa: Option<&str>) -> Made {
+    fn make(&self, source: &dyn Source, isa: Option<&str>) -> Result<Vec<u8>, Error> {
         let Change { name, from, to, place: (file, at), .. } = *self.change;
-        let tensor = || name.to_string();
         let mut bytes = vec![0; bytes(from, self.len)];
         let offset = at as u64 + self::bytes(from, self.start) as u64;
-        source.read(file, offset, &mut bytes).map_err(|error| Error::Read { tensor: tensor(), error })?;
-        if from == to {
-            return Ok(bytes);
-        }
-        let format = |kind: TensorType| {
-            Format::from_id(kind.id()).ok_or_else(|| Error::Unsupported { tensor: tensor(), kind })
-        };
-        let (from, to) = (format(from)?, format(to)?);
-        let mut values = vec![0.0; self.len];
-        cpu::choose(isa).map_err(Error::Isa)?.decode(from, &bytes, &mut values);
-        let mut out = vec![0; to.row_bytes(self.len).unwrap_or_default()];
-        let made = encode(isa, to, &values, &mut out);
-        made.map_err(|error| Error::Encode { tensor: tensor(), error: error.after(self.start) })?;
-        Ok(out)
+        let read = source.read(file, offset, &mut bytes);
+        read.map_err(|error| Error::Read { tensor: name.into(), error })?;
+        if from == to { Ok(bytes) } else { recode(isa, name, (from, to), self.start, &bytes) }
     }
 }
 
