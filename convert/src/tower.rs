@@ -77,7 +77,7 @@ impl Vision {
             (Dim::Text, text),
             (Dim::Joined, joined),
         ]);
-        let tensors = named.take(tower.tensors, &sizes, blocks, hyper.size("block_count"))?;
+        let tensors = named.take(&tower.tensors.concat(), &sizes, blocks, hyper.size("block_count"))?;
         let colors =
             |key: &str| processor.colors(key)?.ok_or_else(|| processor.missing(key, "three numbers"));
         let (mean, std) = (colors("image_mean")?, colors("image_std")?);

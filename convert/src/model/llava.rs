@@ -3,8 +3,8 @@
 //! Blocks behind `vision_feature_layer`, and CLIP's last norm, are not read and are left out. The first map of a block's
 //! feed-forward part is `ffn_up`: files of the old scripts have the two the wrong way round.
 
-use super::{Absent, Dim, Family, Join, Key, Must, Row, Tower};
-use Dim::{Colors, Hidden, Patch, Positions, Text, Width};
+use super::{Absent, Dim, Family, Join, Key, Must, Row, Tower, vit};
+use Dim::{Colors, Patch, Positions, Text, Width};
 
 pub(super) const FAMILY: Family = Family {
     classes: &["LlavaForConditionalGeneration"],
@@ -57,39 +57,28 @@ const TOWER: Tower = Tower {
     classes: 1,
     join: Join::Patches,
     tensors: &[
-        Row::float("v.embeddings.class_embedding", "v.class_embd", &[Width]),
-        Row::matrix(
-            "v.embeddings.patch_embedding.weight",
-            "v.patch_embd.weight",
-            &[Width, Colors, Patch, Patch],
-        )
-        .kernel(),
-        Row::float("v.embeddings.position_embedding.weight", "v.position_embd.weight", &[Positions, Width]),
-        Row::float("v.pre_layrnorm.weight", "v.pre_ln.weight", &[Width]),
-        Row::float("v.pre_layrnorm.bias", "v.pre_ln.bias", &[Width]),
-        Row::float("v.encoder.layers.#.layer_norm1.weight", "v.blk.#.ln1.weight", &[Width]),
-        Row::float("v.encoder.layers.#.layer_norm1.bias", "v.blk.#.ln1.bias", &[Width]),
-        Row::matrix("v.encoder.layers.#.self_attn.q_proj.weight", "v.blk.#.attn_q.weight", &[Width, Width]),
-        Row::float("v.encoder.layers.#.self_attn.q_proj.bias", "v.blk.#.attn_q.bias", &[Width]),
-        Row::matrix("v.encoder.layers.#.self_attn.k_proj.weight", "v.blk.#.attn_k.weight", &[Width, Width]),
-        Row::float("v.encoder.layers.#.self_attn.k_proj.bias", "v.blk.#.attn_k.bias", &[Width]),
-        Row::matrix("v.encoder.layers.#.self_attn.v_proj.weight", "v.blk.#.attn_v.weight", &[Width, Width]),
-        Row::float("v.encoder.layers.#.self_attn.v_proj.bias", "v.blk.#.attn_v.bias", &[Width]),
-        Row::matrix(
-            "v.encoder.layers.#.self_attn.out_proj.weight",
-            "v.blk.#.attn_out.weight",
-            &[Width, Width],
-        ),
-        Row::float("v.encoder.layers.#.self_attn.out_proj.bias", "v.blk.#.attn_out.bias", &[Width]),
-        Row::float("v.encoder.layers.#.layer_norm2.weight", "v.blk.#.ln2.weight", &[Width]),
-        Row::float("v.encoder.layers.#.layer_norm2.bias", "v.blk.#.ln2.bias", &[Width]),
-        Row::matrix("v.encoder.layers.#.mlp.fc1.weight", "v.blk.#.ffn_up.weight", &[Hidden, Width]),
-        Row::float("v.encoder.layers.#.mlp.fc1.bias", "v.blk.#.ffn_up.bias", &[Hidden]),
-        Row::matrix("v.encoder.layers.#.mlp.fc2.weight", "v.blk.#.ffn_down.weight", &[Width, Hidden]),
-        Row::float("v.encoder.layers.#.mlp.fc2.bias", "v.blk.#.ffn_down.bias", &[Width]),
-        Row::matrix("mm.linear_1.weight", "mm.0.weight", &[Text, Width]),
-        Row::float("mm.linear_1.bias", "mm.0.bias", &[Text]),
-        Row::matrix("mm.linear_2.weight", "mm.2.weight", &[Text, Text]),
-        Row::float("mm.linear_2.bias", "mm.2.bias", &[Text]),
+        &[
+            Row::float("v.embeddings.class_embedding", "v.class_embd", &[Width]),
+            Row::matrix(
+                "v.embeddings.patch_embedding.weight",
+                "v.patch_embd.weight",
+                &[Width, Colors, Patch, Patch],
+            )
+            .kernel(),
+            Row::float(
+                "v.embeddings.position_embedding.weight",
+                "v.position_embd.weight",
+                &[Positions, Width],
+            ),
+            Row::float("v.pre_layrnorm.weight", "v.pre_ln.weight", &[Width]),
+            Row::float("v.pre_layrnorm.bias", "v.pre_ln.bias", &[Width]),
+        ],
+        vit::BLOCK,
+        &[
+            Row::matrix("mm.linear_1.weight", "mm.0.weight", &[Text, Width]),
+            Row::float("mm.linear_1.bias", "mm.0.bias", &[Text]),
+            Row::matrix("mm.linear_2.weight", "mm.2.weight", &[Text, Text]),
+            Row::float("mm.linear_2.bias", "mm.2.bias", &[Text]),
+        ],
     ],
 };

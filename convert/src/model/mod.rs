@@ -10,6 +10,7 @@ mod llama;
 mod llava;
 mod qwen2;
 mod smolvlm;
+mod vit;
 
 /// What the extents of tensors are, by name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -207,8 +208,8 @@ pub(crate) struct Tower {
     pub(crate) classes: usize,
     /// The projector: what it takes together, and how images are prepared for it.
     pub(crate) join: Join,
-    /// Its tensors; those of blocks that are not read are left out.
-    pub(crate) tensors: &'static [Row],
+    /// Its tensors, before, in and after the blocks; those of blocks that are not read are left out.
+    pub(crate) tensors: &'static [&'static [Row]],
 }
 
 /// What a projector takes together.

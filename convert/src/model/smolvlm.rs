@@ -4,8 +4,8 @@
 //! What a configuration leaves out is as in `Idefics3VisionConfig` and `SmolVLMVisionConfig` of transformers, the norms'
 //! epsilon among it: 1e-6, where the peer's converter takes 1e-5.
 
-use super::{Absent, Dim, Family, Join, Key, Must, Row, Tower};
-use Dim::{Colors, Hidden, Joined, Patch, Positions, Text, Width};
+use super::{Absent, Dim, Family, Join, Key, Must, Row, Tower, vit};
+use Dim::{Colors, Joined, Patch, Positions, Text, Width};
 
 pub(super) const FAMILY: Family = Family {
     classes: &["SmolVLMForConditionalGeneration", "Idefics3ForConditionalGeneration"],
@@ -37,36 +37,25 @@ const TOWER: Tower = Tower {
     classes: 0,
     join: Join::Shuffle,
     tensors: &[
-        // The peer keeps everything of this model's embeddings in F32, the kernel too.
-        Row::float(
-            "v.embeddings.patch_embedding.weight",
-            "v.patch_embd.weight",
-            &[Width, Colors, Patch, Patch],
-        ),
-        Row::float("v.embeddings.patch_embedding.bias", "v.patch_embd.bias", &[Width]),
-        Row::float("v.embeddings.position_embedding.weight", "v.position_embd.weight", &[Positions, Width]),
-        Row::float("v.encoder.layers.#.layer_norm1.weight", "v.blk.#.ln1.weight", &[Width]),
-        Row::float("v.encoder.layers.#.layer_norm1.bias", "v.blk.#.ln1.bias", &[Width]),
-        Row::matrix("v.encoder.layers.#.self_attn.q_proj.weight", "v.blk.#.attn_q.weight", &[Width, Width]),
-        Row::float("v.encoder.layers.#.self_attn.q_proj.bias", "v.blk.#.attn_q.bias", &[Width]),
-        Row::matrix("v.encoder.layers.#.self_attn.k_proj.weight", "v.blk.#.attn_k.weight", &[Width, Width]),
-        Row::float("v.encoder.layers.#.self_attn.k_proj.bias", "v.blk.#.attn_k.bias", &[Width]),
-        Row::matrix("v.encoder.layers.#.self_attn.v_proj.weight", "v.blk.#.attn_v.weight", &[Width, Width]),
-        Row::float("v.encoder.layers.#.self_attn.v_proj.bias", "v.blk.#.attn_v.bias", &[Width]),
-        Row::matrix(
-            "v.encoder.layers.#.self_attn.out_proj.weight",
-            "v.blk.#.attn_out.weight",
-            &[Width, Width],
-        ),
-        Row::float("v.encoder.layers.#.self_attn.out_proj.bias", "v.blk.#.attn_out.bias", &[Width]),
-        Row::float("v.encoder.layers.#.layer_norm2.weight", "v.blk.#.ln2.weight", &[Width]),
-        Row::float("v.encoder.layers.#.layer_norm2.bias", "v.blk.#.ln2.bias", &[Width]),
-        Row::matrix("v.encoder.layers.#.mlp.fc1.weight", "v.blk.#.ffn_up.weight", &[Hidden, Width]),
-        Row::float("v.encoder.layers.#.mlp.fc1.bias", "v.blk.#.ffn_up.bias", &[Hidden]),
-        Row::matrix("v.encoder.layers.#.mlp.fc2.weight", "v.blk.#.ffn_down.weight", &[Width, Hidden]),
-        Row::float("v.encoder.layers.#.mlp.fc2.bias", "v.blk.#.ffn_down.bias", &[Width]),
-        Row::float("v.post_layernorm.weight", "v.post_ln.weight", &[Width]),
-        Row::float("v.post_layernorm.bias", "v.post_ln.bias", &[Width]),
-        Row::matrix("mm.modality_projection.proj.weight", "mm.model.fc.weight", &[Text, Joined]),
+        &[
+            // The peer keeps everything of this model's embeddings in F32, the kernel too.
+            Row::float(
+                "v.embeddings.patch_embedding.weight",
+                "v.patch_embd.weight",
+                &[Width, Colors, Patch, Patch],
+            ),
+            Row::float("v.embeddings.patch_embedding.bias", "v.patch_embd.bias", &[Width]),
+            Row::float(
+                "v.embeddings.position_embedding.weight",
+                "v.position_embd.weight",
+                &[Positions, Width],
+            ),
+        ],
+        vit::BLOCK,
+        &[
+            Row::float("v.post_layernorm.weight", "v.post_ln.weight", &[Width]),
+            Row::float("v.post_layernorm.bias", "v.post_ln.bias", &[Width]),
+            Row::matrix("mm.modality_projection.proj.weight", "mm.model.fc.weight", &[Text, Joined]),
+        ],
     ],
 };
