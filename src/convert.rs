@@ -18,6 +18,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Why no file was made.
 #[derive(Debug)]
 pub enum Failure {
+    /// The checkpoint's folder is not there, or is none.
+    NoFolder {
+        /// What was named.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
     /// The checkpoint cannot be converted.
     Checkpoint {
         /// Its folder.
@@ -39,6 +46,12 @@ pub enum Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Failure::NoFolder { path, error } if error.kind() == io::ErrorKind::NotADirectory => write!(
+                f,
+                "{} is no folder; a checkpoint is the folder that config.json and the weights are in",
+                path.display()
+            ),
+            Failure::NoFolder { path, error } => write!(f, "the folder {}: {error}", path.display()),
             Failure::Checkpoint { path, error } => write!(f, "{}: {error}", path.display()),
             Failure::Exists(path) => write!(f, "{} exists already (--force replaces it)", path.display()),
             Failure::Write { path, error } => {
@@ -116,6 +129,7 @@ pub fn convert(
     progress: &mut dyn FnMut(u64, u64) -> bool,
 ) -> Result<Vec<(PathBuf, Made)>, Failure> {
     let broken = |error: Error| Failure::Checkpoint { path: folder.into(), error };
+    std::fs::read_dir(folder).map_err(|error| Failure::NoFolder { path: folder.into(), error })?;
     let disk = Disk { path: folder.into(), open: Mutex::default() };
     let checkpoint = Checkpoint::open(&disk).map_err(broken)?;
     let name = match &request.name {

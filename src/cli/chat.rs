@@ -89,7 +89,11 @@ impl Chat {
 
     /// `/image FILE [QUESTION]`: what cannot be used is said, and the conversation goes on.
     fn image(&self, talk: &mut Talk<'_>, command: &str) -> Outcome {
-        let rest = command.trim_start_matches("/image").trim();
+        let rest = command.strip_prefix("/image").unwrap_or(command).trim();
+        if rest.is_empty() {
+            say(format_args!("ocelli: /image needs the image's file: /image FILE"));
+            return Ok(());
+        }
         // A file name may contain blanks: the longest beginning that is a file is meant.
         let ends = rest.char_indices().filter(|(_, c)| *c == ' ').map(|(i, _)| i).chain([rest.len()]);
         let end = ends.filter(|end| Path::new(&rest[..*end]).is_file()).max();

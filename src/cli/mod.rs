@@ -127,7 +127,13 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     if error.downcast_ref::<ImageError>().is_some() {
         return 4;
     }
-    if let Some(crate::convert::Failure::Checkpoint { .. }) = error.downcast_ref() {
+    use crate::{convert, quantize};
+    if let Some(convert::Failure::NoFolder { .. } | convert::Failure::Checkpoint { .. }) =
+        error.downcast_ref()
+    {
+        return 3;
+    }
+    if let Some(quantize::Failure::Open(_) | quantize::Failure::Quantize { .. }) = error.downcast_ref() {
         return 3;
     }
     match error.downcast_ref::<Failure>() {

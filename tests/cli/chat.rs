@@ -58,7 +58,13 @@ fn commands_are_obeyed_and_mistakes_forgiven() {
     );
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     assert_eq!(ran.out, plain, "the conversation goes on as if nothing had been");
-    for words in ["/reset", "/image FILE", "unknown command /nonsense 3", "no-such-file.png: "] {
+    for words in [
+        "/reset",
+        "/image FILE",
+        "unknown command /nonsense 3",
+        "/image needs the image's file",
+        "no-such-file.png: ",
+    ] {
         assert!(ran.err.contains(words), "{words:?} is not in {:?}", ran.err);
     }
     assert_eq!(chat(&[], "Hello\n/quit\nHello\n").out, plain);

@@ -71,7 +71,13 @@ fn names_and_refusals() {
     std::fs::remove_file(folder.join("model.safetensors")).unwrap();
     std::fs::write(folder.join("pytorch_model.bin"), "x").unwrap();
     refused(&convert(&["--type", "f16"]), 3, &["pytorch_model.bin", "save_pretrained"]);
-    refused(&ocelli(&["convert", &text(&folder.join("nowhere"))]), 3, &["config.json"]);
+    refused(&ocelli(&["convert", &text(&folder)]), 3, &["pytorch_model.bin"]);
+    let nowhere = text(&folder.join("nowhere"));
+    refused(&ocelli(&["convert", &nowhere]), 3, &[&format!("the folder {nowhere}: No such file")]);
+    let file = text(&folder.join("config.json"));
+    refused(&ocelli(&["convert", &file]), 3, &[&format!("{file} is no folder")]);
+    std::fs::remove_file(folder.join("config.json")).unwrap();
+    refused(&ocelli(&["convert", &text(&folder)]), 3, &["there is no config.json"]);
     let left =
         std::fs::read_dir(&folder).unwrap().flatten().filter(|entry| text(&entry.path()).ends_with(".part"));
     assert_eq!(left.count(), 0);

@@ -52,7 +52,11 @@ fn what_cannot_be_done_is_said_and_leaves_nothing() {
     refused(&quantize(&[&model, &out, "--type", "Q8_0", "--keep", "nothing"]), 2, &["\"nothing\""]);
     refused(&quantize(&[&model, &out, "--type", "Q8_0", "--tensor", "a=Q99"]), 2, &["Q99"]);
     refused(&quantize(&[&at("none.gguf"), &out, "--type", "Q8_0"]), 3, &["none.gguf"]);
-    refused(&quantize(&[&golden("photo.png"), &out, "--type", "Q8_0"]), 1, &["photo.png"]);
+    refused(&quantize(&[&golden("photo.png"), &out, "--type", "Q8_0"]), 3, &["photo.png"]);
+    let cut = std::fs::read(&model).unwrap();
+    std::fs::write(at("cut.gguf"), &cut[..cut.len() - 1000]).unwrap();
+    refused(&quantize(&[&at("cut.gguf"), &out, "--type", "Q8_0"]), 3, &["cut.gguf", "byte"]);
+    std::fs::remove_file(at("cut.gguf")).unwrap();
     refused(&quantize(&[&model, &at("no/out.gguf"), "--type", "Q8_0"]), 1, &["out.gguf"]);
     std::fs::write(&out, "mine").unwrap();
     refused(&quantize(&[&model, &out, "--type", "Q8_0"]), 2, &["exists", "--force"]);
@@ -63,7 +67,7 @@ fn what_cannot_be_done_is_said_and_leaves_nothing() {
     bytes[place.start..place.start + 4].copy_from_slice(&f32::NAN.to_le_bytes());
     std::fs::write(at("bad.gguf"), &bytes).unwrap();
     let ran = quantize(&[&at("bad.gguf"), &out, "--type", "Q8_0", "--force"]);
-    refused(&ran, 1, &["bad.gguf", "\"blk.0.attn_q.weight\": value 0 is NaN"]);
+    refused(&ran, 3, &["bad.gguf", "\"blk.0.attn_q.weight\": value 0 is NaN"]);
     assert_eq!(std::fs::read(&out).unwrap(), b"mine");
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 2);
     let _ = std::fs::remove_dir_all(folder);
