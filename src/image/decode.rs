@@ -36,7 +36,7 @@ use image::{ImageDecoder, Limits};
 
 use super::orientation::{Orientation, Turn, turned};
 use super::to_rgb::{Native, to_rgb};
-use super::{Format, ImageError, first_frame, jpeg, webp};
+use super::{Format, ImageError, claim, first_frame, jpeg, webp};
 
 /// Bytes that a PNG's colour profile and texts may take when they are unpacked.
 const PNG_CHUNKS: u64 = 4 << 20;
@@ -207,6 +207,9 @@ fn open<'a>(
 ) -> Result<Box<dyn ImageDecoder + 'a>, ImageError> {
     let failed = |error| explain(error, format, bytes.len());
     let cursor = Cursor::new(bytes);
+    if let Some((width, height)) = claim::size(bytes, format) {
+        check_size(width, height, options)?;
+    }
     Ok(match format {
         Format::Jpeg => {
             // The size is checked here because the decoder's own header pass already allocates by it.
@@ -216,7 +219,9 @@ fn open<'a>(
         }
         Format::Png => Box::new(PngDecoder::with_limits(cursor, png_limits(bytes)).map_err(failed)?),
         Format::WebP => {
-            webp::chunks(bytes)?;
+            if let Some((width, height)) = webp::chunks(bytes)?.size() {
+                check_size(width, height, options)?;
+            }
             Box::new(WebPDecoder::new(cursor).map_err(failed)?)
         }
         Format::Bmp => Box::new(BmpDecoder::new(cursor).map_err(failed)?),
@@ -224,16 +229,11 @@ fn open<'a>(
     })
 }
 
-/// The width in the IHDR chunk, which is always first.
-fn png_width(bytes: &[u8]) -> u64 {
-    let width = bytes.get(16..20).and_then(|width| width.first_chunk::<4>());
-    width.map_or(0, |width| u64::from(u32::from_be_bytes(*width)))
-}
-
 /// A PNG decoder keeps a few rows of at most 8 bytes per pixel.
 fn png_limits(bytes: &[u8]) -> Limits {
     let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(PNG_CHUNKS + 32 * png_width(bytes));
+    let width = claim::size(bytes, Format::Png).map_or(0, |(width, _)| u64::from(width));
+    limits.max_alloc = Some(PNG_CHUNKS + 32 * width);
     limits
 }
 

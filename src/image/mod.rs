@@ -21,6 +21,8 @@ pub use ocelli_kernels::ops::resize::{Colors, Frame, FrameError, Matrix, PixelFo
 pub use preprocess::{Memory, Preprocessor};
 
 #[cfg(feature = "std")]
+mod claim;
+#[cfg(feature = "std")]
 mod decode;
 #[cfg(feature = "std")]
 mod first_frame;

@@ -21,11 +21,18 @@ const MOST_PARTITION: u64 = 1 << 24;
 /// What the chunks promise.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Chunks {
+    /// Of the canvas, or of the first frame where there is none.
+    size: Option<(u32, u32)>,
     is_lossy: bool,
     is_animated: bool,
 }
 
 impl Chunks {
+    /// Width and height, where a chunk states them.
+    pub(super) fn size(&self) -> Option<(u32, u32)> {
+        self.size
+    }
+
     /// What a decoder allocates beside the image, its borders and the compressed bytes.
     pub(super) fn decoder_bytes(&self, pixels: u64) -> u64 {
         // Lossless: an RGBA image. Lossy: planes of 1.5 bytes per pixel in whole macroblocks; its alpha may be a
@@ -70,6 +77,7 @@ fn walk(
         let size = match name {
             b"VP8X" => {
                 canvas = Some(pair(data.get(4..10).ok_or_else(|| malformed("its canvas has no size"))?));
+                chunks.size = chunks.size.or(canvas);
                 continue;
             }
             b"ANMF" => {
@@ -84,6 +92,7 @@ fn walk(
             _ => continue,
         };
         chunks.is_lossy |= name == b"VP8 ";
+        chunks.size = chunks.size.or(Some(size));
         if canvas.is_some_and(|canvas| canvas != size) {
             return Err(malformed("a frame is not of the size that the container states"));
         }
