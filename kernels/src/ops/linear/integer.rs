@@ -39,7 +39,8 @@ impl<F: Quantized> Kind for Integer<F> {
 
     #[inline(always)]
     fn shape<I: Isa>() -> (usize, usize) {
-        (I::PANELS, I::ROWS)
+        // No more than there is scratch for.
+        (I::PANELS.min(super::PANELS), I::ROWS)
     }
 
     #[inline(always)]
