@@ -51,6 +51,8 @@ pub mod answer;
 mod bill;
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "cli")]
+mod compare;
 pub mod conversation;
 #[cfg(feature = "cli")]
 mod convert;
@@ -71,6 +73,8 @@ mod prompt;
 #[cfg(feature = "cli")]
 mod quantize;
 pub mod sampler;
+#[cfg(feature = "cli")]
+mod scorer;
 mod session;
 pub mod stream;
 #[cfg(feature = "cli")]
@@ -88,5 +92,5 @@ pub use model::{Bytes, Model, TowerFiles};
 pub use options::{ImageSizes, Options, Preprocess, Stored};
 pub use plan::Plan;
 pub use prompt::{ImageReport, Photo, Seen, Segment};
-pub use session::{Progress, Reading, Session};
+pub use session::{Embedding, Progress, Reading, Session};
 pub use timings::{Stage, Timings};

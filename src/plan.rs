@@ -139,7 +139,7 @@ impl Model<'_> {
     }
 }
 
-fn cache_layout(decode: &Tape, kv: Option<Stored>, context: usize) -> Result<Layout, Error> {
+pub(crate) fn cache_layout(decode: &Tape, kv: Option<Stored>, context: usize) -> Result<Layout, Error> {
     let float = decode.weights().all(|(format, _)| format == Format::F32);
     let stored = kv.unwrap_or(if float { Stored::F32 } else { Stored::F16 });
     let (_, heads) = decode.cached();
@@ -149,12 +149,12 @@ fn cache_layout(decode: &Tape, kv: Option<Stored>, context: usize) -> Result<Lay
 }
 
 #[cfg(feature = "std")]
-fn default_threads() -> usize {
+pub(crate) fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, |n| n.get().min(256))
 }
 
 #[cfg(not(feature = "std"))]
-fn default_threads() -> usize {
+pub(crate) fn default_threads() -> usize {
     1
 }
 

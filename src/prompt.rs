@@ -196,7 +196,12 @@ impl<'a> Prompt<'a> {
     }
 }
 
-impl Shown<'_> {
+impl<'a> Shown<'a> {
+    /// An image by itself.
+    pub(crate) fn new(frame: Frame<'a>, way: Preprocessor) -> Shown<'a> {
+        Shown { fingerprint: fingerprint(&frame), frame: Some(frame), way, number: 0 }
+    }
+
     pub(crate) fn report(&self) -> ImageReport {
         let plan = self.way.plan();
         ImageReport { views: plan.views(), rows: plan.rows, columns: plan.columns, tokens: plan.tokens() }

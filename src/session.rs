@@ -20,6 +20,10 @@ use ocelli_kernels::pool::Pool;
 use ocelli_kernels::profile::{Clock, Profile};
 use ocelli_kernels::run::{Cache, Call, Machine, Memory, RunError, Watch};
 
+mod embed;
+
+pub use embed::Embedding;
+
 /// What reading a prompt came to.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Reading {
@@ -419,7 +423,7 @@ impl<'m> Session<'m> {
     }
 }
 
-/// The pieces of a session's work that `ocelli bench` measures one by one.
+/// The pieces of a session's work that `ocelli bench` and `ocelli compare` take one by one.
 #[cfg(feature = "cli")]
 impl Session<'_> {
     /// Reads tokens that come from no text.
@@ -436,6 +440,16 @@ impl Session<'_> {
     pub(crate) fn step(&mut self, id: u32) -> Result<(), Error> {
         self.accept(id);
         self.settle()
+    }
+
+    /// The logits after what was read.
+    pub(crate) fn logits(&mut self) -> Result<&[f32], Error> {
+        self.settle()?;
+        if !self.ready {
+            return Err(Error::EmptyPrompt);
+        }
+        let arena = self.block.get(self.skip..).and_then(|block| block.get(self.plan.places.arena.clone()));
+        Ok(arena.and_then(|arena| arena.get(self.plan.decode.output_range(1))).unwrap_or(&[]))
     }
 
     /// Lets the next image be encoded even if it is the last one again.
@@ -467,7 +481,7 @@ fn unseen(stopper: &Stopper, error: ImageError) -> Error {
 }
 
 /// Zeroed cells, or an error where an allocation would abort.
-fn zeroed(cells: usize) -> Result<Vec<f32>, Error> {
+pub(crate) fn zeroed(cells: usize) -> Result<Vec<f32>, Error> {
     let mut block = Vec::new();
     block.try_reserve_exact(cells).map_err(|_| Error::OutOfMemory { bytes: cells.saturating_mul(4) })?;
     block.resize(cells, 0.0);

@@ -11,6 +11,8 @@ mod bench;
 mod chat;
 #[path = "cli/checkpoint.rs"]
 mod checkpoint;
+#[path = "cli/compare.rs"]
+mod compare;
 #[path = "cli/convert.rs"]
 mod convert;
 #[path = "cli/files.rs"]

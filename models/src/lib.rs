@@ -49,6 +49,11 @@ pub trait Decoder: Debug + Send + Sync {
     /// # Errors
     /// A weight that does not fit the others.
     fn decode(&self, max_rows: usize) -> Result<Tape, TapeError>;
+    /// Records the same with the logits of every row, for measuring a text.
+    ///
+    /// # Errors
+    /// As [`decode`](Decoder::decode).
+    fn decode_every(&self, max_rows: usize) -> Result<Tape, TapeError>;
 }
 
 /// A vision tower with its projector: patches of pixels in, rows of the decoder's embedding space out.

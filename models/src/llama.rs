@@ -171,6 +171,17 @@ impl Decoder for Llama {
     }
 
     fn decode(&self, max_rows: usize) -> Result<Tape, TapeError> {
+        self.record(max_rows, false)
+    }
+
+    fn decode_every(&self, max_rows: usize) -> Result<Tape, TapeError> {
+        self.record(max_rows, true)
+    }
+}
+
+impl Llama {
+    /// Records the decoder up to the logits of every row, or of the last.
+    fn record(&self, max_rows: usize, every: bool) -> Result<Tape, TapeError> {
         let (m, g) = (self, &mut Recorder::new());
         let angles = g.angles(m.rope.base, m.rope.dim, m.rope.factors.as_ref());
         let mut x = g.embed(&m.embedding);
@@ -191,7 +202,7 @@ impl Decoder for Llama {
             x = g.add(x, h);
             g.mark("layer", i, x);
         }
-        let x = g.last(x);
+        let x = if every { x } else { g.last(x) };
         let x = g.rms_norm(x, &m.norm);
         g.mark("norm", 0, x);
         let logits = g.linear(x, &m.output);

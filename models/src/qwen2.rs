@@ -35,4 +35,8 @@ impl Decoder for Qwen2 {
     fn decode(&self, max_rows: usize) -> Result<Tape, TapeError> {
         self.0.decode(max_rows)
     }
+
+    fn decode_every(&self, max_rows: usize) -> Result<Tape, TapeError> {
+        self.0.decode_every(max_rows)
+    }
 }

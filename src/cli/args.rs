@@ -52,12 +52,24 @@ pub struct ModelArgs {
     pub max_pixels: u64,
 }
 
+/// How keys and values are kept.
 #[derive(Clone, Copy, ValueEnum)]
-enum Kv {
+pub enum Kv {
     F32,
     F16,
     #[value(name = "q8_0")]
     Q8,
+}
+
+impl Kv {
+    /// The library's form of it.
+    pub fn stored(self) -> Stored {
+        match self {
+            Kv::F32 => Stored::F32,
+            Kv::F16 => Stored::F16,
+            Kv::Q8 => Stored::Q8_0,
+        }
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -137,11 +149,7 @@ impl ModelArgs {
             image_bytes: images.1,
             ..Options::default()
         };
-        options.kv = self.kv.map(|kv| match kv {
-            Kv::F32 => Stored::F32,
-            Kv::F16 => Stored::F16,
-            Kv::Q8 => Stored::Q8_0,
-        });
+        options.kv = self.kv.map(Kv::stored);
         options.preprocess = self.preprocess.map(|way| match way {
             Way::Pad => Preprocess::Pad,
             Way::Crop => Preprocess::Crop,

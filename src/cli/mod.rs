@@ -1,6 +1,7 @@
 //! The command line: one file per command, and what they share.
 
 use crate::Error;
+use crate::compare::Failure as Apart;
 use crate::image::ImageError;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ mod album;
 mod args;
 mod bench;
 mod chat;
+mod compare;
 mod convert;
 mod inspect;
 mod log;
@@ -66,6 +68,8 @@ enum Command {
     Convert(convert::Convert),
     /// Make a model file or a vision tower small.
     Quantize(quantize::Quantize),
+    /// Say what a smaller model costs: its logits, images' rows and answers beside those of another.
+    Compare(compare::Compare),
     /// Measure speed, beside what the machine can do.
     Bench(bench::Bench),
 }
@@ -107,6 +111,7 @@ pub fn main() -> ExitCode {
         Command::Synthesize(synthesize) => synthesize.run(),
         Command::Convert(convert) => convert.run(),
         Command::Quantize(quantize) => quantize.run(),
+        Command::Compare(compare) => compare.run(),
         Command::Bench(bench) => bench.run(),
     };
     let Err(error) = result else { return ExitCode::SUCCESS };
@@ -141,23 +146,33 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         Some(Failure::Photo { .. }) => return 4,
         None => {}
     }
-    match error.downcast_ref::<Error>() {
-        Some(
-            Error::Io { .. }
-            | Error::Path { .. }
-            | Error::File { .. }
-            | Error::Model { .. }
-            | Error::Widths { .. }
-            | Error::Vocabulary { .. }
-            | Error::Tokenizer(_)
-            | Error::Tape(_)
-            | Error::NotANumber,
-        ) => 3,
-        Some(Error::Option { .. } | Error::Sampling(_) | Error::Isa(_) | Error::Kv { .. }) => 2,
-        Some(Error::Image(_) | Error::ImageMemory { .. } | Error::NoVision) => 4,
-        Some(Error::Memory { .. } | Error::OutOfMemory { .. }) => 5,
-        Some(Error::Deadline) => 6,
-        Some(Error::Stopped) => 130,
+    match error.downcast_ref::<Apart>() {
+        Some(Apart::Model { error, .. }) => return engine_code(error),
+        Some(Apart::Text { .. } | Apart::Short { .. } | Apart::NoImages { .. }) => {
+            return 2;
+        }
+        Some(_) => return 3,
+        None => {}
+    }
+    error.downcast_ref::<Error>().map_or(1, engine_code)
+}
+
+fn engine_code(error: &Error) -> u8 {
+    match error {
+        Error::Io { .. }
+        | Error::Path { .. }
+        | Error::File { .. }
+        | Error::Model { .. }
+        | Error::Widths { .. }
+        | Error::Vocabulary { .. }
+        | Error::Tokenizer(_)
+        | Error::Tape(_)
+        | Error::NotANumber => 3,
+        Error::Option { .. } | Error::Sampling(_) | Error::Isa(_) | Error::Kv { .. } => 2,
+        Error::Image(_) | Error::ImageMemory { .. } | Error::NoVision => 4,
+        Error::Memory { .. } | Error::OutOfMemory { .. } => 5,
+        Error::Deadline => 6,
+        Error::Stopped => 130,
         _ => 1,
     }
 }
