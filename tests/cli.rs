@@ -15,6 +15,8 @@ mod checkpoint;
 mod compare;
 #[path = "cli/convert.rs"]
 mod convert;
+#[path = "cli/devices.rs"]
+mod devices;
 #[path = "cli/files.rs"]
 mod files;
 #[path = "cli/inspect.rs"]

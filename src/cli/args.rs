@@ -34,7 +34,7 @@ pub struct ModelArgs {
     kv: Option<Kv>,
     /// Refuse to use more memory, mapped weights included: bytes, or with K, M, G.
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
-    memory_limit: Option<u64>,
+    pub memory_limit: Option<u64>,
     /// Tile images more coarsely where that keeps the memory limit.
     #[arg(long, requires = "memory_limit")]
     fit: bool,

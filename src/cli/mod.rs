@@ -13,16 +13,19 @@ mod bench;
 mod chat;
 mod compare;
 mod convert;
+mod device;
 mod inspect;
 mod log;
 mod photos;
 mod plan;
 mod profile;
+mod projection;
 mod quantize;
 mod report;
 mod run;
 mod synthesize;
 mod terminal;
+mod work;
 
 /// Quantized vision-language models on small machines: GGUF files in, text out, offline, on the CPU.
 #[derive(Parser)]
@@ -40,7 +43,7 @@ Examples:
   ocelli run --model SmolVLM-256M-Q8_0.gguf --image photo.jpg --image-tokens 64 \"Describe this.\"
   ocelli run --model llava.gguf --image a.png --image b.png \"Is <image> older than <image>?\"
   ocelli chat --model SmolVLM-256M-Q8_0.gguf
-  ocelli plan --model SmolVLM-256M-Q8_0.gguf --context 2048
+  ocelli plan --model SmolVLM-256M-Q8_0.gguf --context 2048 --device rpi5
   ocelli inspect SmolVLM-256M-Q8_0.gguf
   ocelli bench --model SmolVLM-256M-Q8_0.gguf --image photo.jpg --threads 1,2
 

@@ -1,8 +1,11 @@
-//! `ocelli plan`: the memory bill.
+//! `ocelli plan`: the memory bill, here or on another device, and what would bound the model there.
 
 use super::args::{LargestImage, ModelArgs, Outcome};
-use crate::Stored;
+use super::device::Device;
+use super::projection::{self, Projection};
+use crate::{Error, Plan, Stored};
 use clap::Args;
+use serde_json::{Value, json};
 use std::io::Write;
 
 /// Arguments of `plan`.
@@ -12,6 +15,10 @@ pub struct PlanCommand {
     model: ModelArgs,
     #[command(flatten)]
     largest: LargestImage,
+    /// Plan for another machine: does the model fit there, and what would bound it. A name (`list` prints them), or a file
+    /// like those in targets/devices. It is a projection. Exits with 5 if the model does not fit.
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
     /// Print one line of JSON instead of a table.
     #[arg(long)]
     json: bool,
@@ -19,25 +26,44 @@ pub struct PlanCommand {
 
 impl PlanCommand {
     /// Runs the command.
-    pub fn run(self) -> Outcome {
+    pub fn run(mut self) -> Outcome {
+        let out: &mut dyn Write = &mut std::io::stdout().lock();
+        if self.device.as_deref() == Some("list") {
+            return projection::list(out);
+        }
+        let device = self.device.as_deref().map(Device::named).transpose()?;
+        if let Some(device) = &device {
+            self.model.threads.get_or_insert(device.cores);
+        }
         let model = self.model.open(true)?;
         let plan = self.model.plan(&model, (self.largest.sizes(), None))?;
-        let bill = plan.bill();
-        let kv = match plan.kv() {
-            Stored::F32 => "f32",
-            Stored::F16 => "f16",
-            Stored::Q8_0 => "q8_0",
-        };
-        let mut out = std::io::stdout().lock();
+        let there = device.as_ref().map(|device| {
+            Projection::new(device, &plan, self.largest.largest_image, self.model.memory_limit)
+        });
+        let there = there.transpose()?;
         if self.json {
-            let line = serde_json::json!({
-                "weights": { "text": bill.text_weights, "vision": bill.vision_weights },
-                "tables": bill.tables, "arena": bill.arena, "kv": bill.kv, "io": bill.io, "total": bill.total(),
-                "context": plan.context(), "kv_type": kv, "threads": plan.threads(), "isa": plan.isa(),
-                "image_tokens": plan.fitted(),
-            });
-            return Ok(writeln!(out, "{line}")?);
+            let isa = device.as_ref().map_or(plan.isa(), |device| &device.isa);
+            let mut line = bill(&plan, isa);
+            if let Some(there) = &there {
+                line["device"] = there.json();
+            }
+            writeln!(out, "{line}")?;
+        } else {
+            self.table(&plan, out)?;
+            if let Some(there) = &there {
+                there.write(out)?;
+            }
         }
+        match there {
+            Some(there) if !there.fits() => {
+                Err(Error::Memory { bill: *plan.bill(), limit: there.limit() }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn table(&self, plan: &Plan, out: &mut dyn Write) -> Outcome {
+        let bill = plan.bill();
         let mut row = |name: &str, bytes: u64, note: String| writeln!(out, "{name:<18}{bytes:>14}  {note}");
         let (w, h) = self.largest.largest_image;
         row("text weights", bill.text_weights, "mapped".into())?;
@@ -45,12 +71,30 @@ impl PlanCommand {
         row("tables", bill.tables, "tokens, merges, tapes".into())?;
         let towers = format!("the larger of text {} and vision {}", bill.text_arena, bill.vision_arena);
         row("arena", bill.arena, format!("{towers}; {} threads", plan.threads()))?;
-        row("kv cache", bill.kv, format!("{} positions, {kv}", plan.context()))?;
+        row("kv cache", bill.kv, format!("{} positions, {}", plan.context(), name(plan.kv())))?;
         row("io", bill.io, format!("images of up to {w}×{h} pixels, tokens"))?;
         row("total", bill.total(), "bytes".into())?;
         if let Some(tokens) = plan.fitted() {
             writeln!(out, "images are cut down to {tokens} tokens to keep the memory limit")?;
         }
         Ok(())
+    }
+}
+
+fn bill(plan: &Plan, isa: &str) -> Value {
+    let bill = plan.bill();
+    json!({
+        "weights": { "text": bill.text_weights, "vision": bill.vision_weights },
+        "tables": bill.tables, "arena": bill.arena, "kv": bill.kv, "io": bill.io, "total": bill.total(),
+        "context": plan.context(), "kv_type": name(plan.kv()), "threads": plan.threads(), "isa": isa,
+        "image_tokens": plan.fitted(),
+    })
+}
+
+fn name(kv: Stored) -> &'static str {
+    match kv {
+        Stored::F32 => "f32",
+        Stored::F16 => "f16",
+        Stored::Q8_0 => "q8_0",
     }
 }

@@ -1,6 +1,6 @@
 //! What is measured: a figure, its spread over the runs, and how far it is from what the machine can do.
 
-use super::limits::Limits;
+use crate::cli::work::Limits;
 use ocelli_kernels::work::Work;
 use serde_json::{Value, json};
 

@@ -8,12 +8,12 @@
 
 use super::figure::{Figure, Spread, Subject};
 use crate::cli::args::bytes;
+use crate::cli::work::Limits;
 use anyhow::Context;
 use ocelli_kernels::ops::peak::{Peak, Units};
 use ocelli_kernels::ops::{Job, Kernels};
 use ocelli_kernels::pool::{Never, Pool};
 use ocelli_kernels::tile::Grid;
-use ocelli_kernels::work::Work;
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -23,29 +23,6 @@ const TILE: usize = 1 << 17;
 const LANES: usize = 16;
 /// Where the last-level cache is not known, and the least that is measured over.
 const BUFFER: u64 = 256 << 20;
-
-/// Limits of an instruction set on a number of threads, per second.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Bytes read.
-    pub read: f64,
-    /// Integer operations.
-    pub int: f64,
-    /// Floating-point operations.
-    pub float: f64,
-}
-
-impl Limits {
-    /// The least time for the bytes that come from memory.
-    pub fn memory_seconds(&self, work: &Work) -> f64 {
-        work.memory_bytes() as f64 / self.read.max(1.0)
-    }
-
-    /// The least time for the operations.
-    pub fn compute_seconds(&self, work: &Work) -> f64 {
-        work.int_ops as f64 / self.int.max(1.0) + work.float_ops as f64 / self.float.max(1.0)
-    }
-}
 
 /// Bytes a second that so many threads read.
 pub struct Bandwidth {

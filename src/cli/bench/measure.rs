@@ -4,16 +4,16 @@
 //! figure must do at least is counted from the tapes (`Tape::work`), for calls of the sizes that the session makes.
 
 use super::figure::{Bound, Figure, Spread, Subject};
-use super::limits::Limits;
 use crate::answer::Sampling;
 use crate::cli::photos::{self, Encoded};
 use crate::cli::report::peak_bytes;
-use crate::image::{Image, Preprocessor};
+use crate::cli::work::{Limits, Seen, decoding, one_view, reading};
+use crate::image::Image;
 use crate::prompt::Prompt;
 use crate::sampler::Sampler;
-use crate::{Load, Mmproj, Model, Options, Photo, Plan, Segment, Session};
+use crate::{Load, Mmproj, Model, Options, Photo, Segment, Session};
 use ocelli_kernels::profile::Clock;
-use ocelli_kernels::work::{Extent, Work};
+use ocelli_kernels::work::Work;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -201,7 +201,7 @@ impl Measured<'_> {
         };
         let Some(Look { positions, size, .. }) = looks.first().copied() else { return Ok(()) };
         let (plan, amounts, limits) = (session.plan(), self.amounts, self.limits);
-        let (views, resize, tower) = seeing(plan, size, amounts.image_tokens)?;
+        let Seen { views, resize, tower, .. } = Seen::new(plan, size)?;
         let prefill = limits.compute_seconds(&reading(plan, positions));
         let generate = limits.memory_seconds(&decoding(plan, positions, amounts.generate - 1));
         let first = limits.memory_seconds(&resize) + limits.compute_seconds(&tower) + prefill;
@@ -284,38 +284,6 @@ fn ids(session: &Session<'_>, count: usize) -> Vec<u32> {
         .take(count)
         .map(|state| ((state >> 33) % vocabulary) as u32)
         .collect()
-}
-
-fn one_view() -> Extent {
-    Extent { units: 1, ..Extent::default() }
-}
-
-/// What reading so many positions from the first does, in the session's batches.
-fn reading(plan: &Plan, length: usize) -> Work {
-    let batch = plan.decode.max_units().max(1);
-    let call = |past: usize| Extent { units: batch.min(length - past), past, cache: Some(plan.layout) };
-    (0..length).step_by(batch).map(|past| plan.decode.work(&call(past))).sum()
-}
-
-/// What decoding does, token by token.
-fn decoding(plan: &Plan, depth: usize, count: usize) -> Work {
-    let call = |past: usize| Extent { units: 1, past, cache: Some(plan.layout) };
-    (depth..depth + count).map(|past| plan.decode.work(&call(past))).sum()
-}
-
-/// Views of an image; what making them does (pixels in, resized pixels, normalised values out), and what the tower does.
-fn seeing(
-    plan: &Plan,
-    (width, height): (u32, u32),
-    tokens: Option<u32>,
-) -> anyhow::Result<(usize, Work, Work)> {
-    let vision = plan.vision.as_ref().ok_or(crate::Error::NoVision)?;
-    let way = Preprocessor::new(&vision.recipe, width, height, tokens)?;
-    let (views, memory) = (way.plan().views() as usize, way.memory(plan.threads())?);
-    let bytes =
-        u64::from(width) * u64::from(height) * 3 + memory.sheets as u64 + (views * memory.view) as u64;
-    let resize = Work { weight_bytes: bytes, ..Work::default() };
-    Ok((views, resize, (0..views).map(|_| vision.tape.work(&one_view())).sum()))
 }
 
 /// Lets the system count the most memory from now on; false where it does not do that.
