@@ -7,6 +7,7 @@
 use super::{Isa, LANES, Rows, Task, x86};
 use core::arch::x86_64::*;
 
+mod codes;
 mod dot;
 
 #[cfg(test)]
@@ -45,13 +46,11 @@ fn transpose8(r: [__m256i; 8]) -> [__m256i; 8] {
 /// of the high half.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn totals(r: [__m256i; 8]) -> [__m256i; 2] {
-    // Interleave two registers and add: sums of pairs, those of the first register in the even lanes.
+fn totals(r: [__m256i; 4]) -> __m256i {
+    // Interleave two registers and add: sums of pairs, those of the first register in the even lanes; then of quads.
     let pairs = |a, b| _mm256_add_epi32(_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
-    let quads = |a, b| _mm256_add_epi32(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
-    let a = quads(pairs(r[0], r[1]), pairs(r[2], r[3]));
-    let b = quads(pairs(r[4], r[5]), pairs(r[6], r[7]));
-    [_mm256_permute2x128_si256::<0x20>(a, b), _mm256_permute2x128_si256::<0x31>(a, b)]
+    let (a, b) = (pairs(r[0], r[1]), pairs(r[2], r[3]));
+    _mm256_add_epi32(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b))
 }
 
 /// Sixteen binary16 values, each in the low half of a word.
@@ -86,22 +85,33 @@ macro_rules! lanes {
 type F = [__m256; 2];
 
 impl<D: Dot> Avx<D> {
-    /// [`Isa::dot_rows`] of eight rows.
+    /// [`Isa::dot_rows`] of eight rows, two at a time: row r beside row r + 4, so that the sums come out in order.
     #[inline(always)]
-    fn eight<const WIDE: bool>(self, rows: &impl Rows<Self>, first: usize, x: __m256i) -> [__m256i; 2] {
+    fn eight<const WIDE: bool, const WHOLE: bool>(
+        self,
+        rows: &impl Rows<Self>,
+        first: usize,
+        x: [__m256i; 2],
+        largest: i8,
+    ) -> [__m256i; 2] {
         // SAFETY: see above.
         unsafe {
-            let mut sums = [_mm256_setzero_si256(); 8];
-            for (r, sum) in sums.iter_mut().enumerate() {
-                let codes = rows.codes(self, first + r);
-                let codes = if WIDE && D::WIDE_BIAS != 0 {
-                    _mm256_xor_si256(codes, _mm256_set1_epi8(-128))
+            let zero = _mm256_setzero_si256();
+            let mut sums = [[zero; 4]; 2];
+            for r in 0..4 {
+                let mut codes = rows.codes(self, [first + r, first + r + 4]);
+                if WIDE && D::WIDE_BIAS != 0 {
+                    let bias = _mm256_set1_epi8(-128);
+                    codes = [_mm256_xor_si256(codes[0], bias), _mm256_xor_si256(codes[1], bias)];
+                }
+                if WHOLE {
+                    sums[0][r] = self.0.dot_two::<WIDE>(codes, x, largest);
                 } else {
-                    codes
-                };
-                *sum = self.0.dot::<WIDE>(*sum, codes, x);
+                    sums[0][r] = self.0.dot::<WIDE>(zero, codes[0], x[0]);
+                    sums[1][r] = self.0.dot::<WIDE>(zero, codes[1], x[1]);
+                }
             }
-            totals(sums)
+            [totals(sums[0]), if WHOLE { zero } else { totals(sums[1]) }]
         }
     }
 }
@@ -112,7 +122,7 @@ impl<D: Dot> Isa for Avx<D> {
     type Plain = Avx<Pairs>;
     type F = F;
     type N = [__m256i; 2];
-    type C = __m256i;
+    type C = [__m256i; 2];
 
     #[inline(always)]
     fn enter<T: Task>(self, task: T) -> T::Out {
@@ -337,49 +347,71 @@ impl<D: Dot> Isa for Avx<D> {
         lanes!(a, b => _mm256_add_epi32)
     }
     #[inline(always)]
-    fn dot_rows<const WIDE: bool>(self, rows: &impl Rows<Self>, x: &[i8; 32]) -> [Self::N; 2] {
+    fn dot_rows<const WIDE: bool, const WHOLE: bool>(
+        self,
+        rows: &impl Rows<Self>,
+        x: &[i8; 32],
+        largest: i8,
+    ) -> [Self::N; 2] {
         // SAFETY: see above.
         unsafe {
-            let x = _mm256_loadu_si256(x.as_ptr().cast());
-            let ([a0, a1], [b0, b1]) = (self.eight::<WIDE>(rows, 0, x), self.eight::<WIDE>(rows, 8, x));
+            let p = x.as_ptr().cast::<__m128i>();
+            let x = [_mm_loadu_si128(p), _mm_loadu_si128(p.add(1))];
+            let x = [_mm256_broadcastsi128_si256(x[0]), _mm256_broadcastsi128_si256(x[1])];
+            let [a0, a1] = self.eight::<WIDE, WHOLE>(rows, 0, x, largest);
+            let [b0, b1] = self.eight::<WIDE, WHOLE>(rows, 8, x, largest);
             [[a0, b0], [a1, b1]]
         }
     }
 
     #[inline(always)]
-    fn bytes(self, from: &[u8; 32]) -> __m256i {
+    fn bytes(self, from: [&[u8; 32]; 2]) -> Self::C {
+        let [a, b]: [&[[u8; 16]; 2]; 2] = [bytemuck::cast_ref(from[0]), bytemuck::cast_ref(from[1])];
         // SAFETY: see above.
-        unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
+        unsafe { [codes::beside(&a[0], &b[0]), codes::beside(&a[1], &b[1])] }
     }
     #[inline(always)]
-    fn nibbles(self, from: &[u8; 16]) -> __m256i {
+    fn nibbles(self, from: [&[u8; 16]; 2]) -> Self::C {
         // SAFETY: see above.
-        unsafe { x86::nibbles(from) }
+        unsafe {
+            let (x, mask) = (codes::beside(from[0], from[1]), _mm256_set1_epi8(15));
+            [_mm256_and_si256(x, mask), _mm256_and_si256(_mm256_srli_epi16::<4>(x), mask)]
+        }
     }
     #[inline(always)]
-    fn bits(self, x: __m256i, right: i32, mask: u8) -> __m256i {
+    fn bits(self, x: Self::C, right: i32, mask: u8) -> Self::C {
         // SAFETY: see above.
-        unsafe { x86::bits(x, right, mask) }
+        unsafe { [codes::bits(x[0], right, mask), codes::bits(x[1], right, mask)] }
     }
     #[inline(always)]
-    fn or(self, a: __m256i, b: __m256i) -> __m256i {
-        // SAFETY: see above.
-        unsafe { _mm256_or_si256(a, b) }
+    fn or(self, a: Self::C, b: Self::C) -> Self::C {
+        lanes!(a, b => _mm256_or_si256)
     }
     #[inline(always)]
-    fn spread(self, bits: [u8; 4], value: u8) -> __m256i {
+    fn spread(self, bits: [[u8; 4]; 2], value: u8) -> Self::C {
         // SAFETY: see above.
-        unsafe { x86::spread(bits, value) }
+        unsafe { codes::spread(bits, value) }
     }
     #[inline(always)]
-    fn look_up(self, table: &[i8; 16], x: __m256i) -> __m256i {
+    fn look_up(self, table: &[i8; 16], x: Self::C) -> Self::C {
         // SAFETY: see above.
-        unsafe { x86::look_up(table, x) }
+        unsafe {
+            let table = _mm256_broadcastsi128_si256(_mm_loadu_si128(table.as_ptr().cast()));
+            [_mm256_shuffle_epi8(table, x[0]), _mm256_shuffle_epi8(table, x[1])]
+        }
     }
     #[inline(always)]
-    fn keep(self, x: __m256i, to: &mut [i8; 32]) {
-        // SAFETY: see above.
-        unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), x) }
+    fn keep(self, x: Self::C, to: [&mut [i8; 32]; 2]) {
+        for (row, to) in to.into_iter().enumerate() {
+            for (x, to) in x.into_iter().zip(to.as_chunks_mut::<16>().0) {
+                // SAFETY: see above.
+                unsafe {
+                    let half =
+                        if row == 0 { _mm256_castsi256_si128(x) } else { _mm256_extracti128_si256::<1>(x) };
+                    _mm_storeu_si128(to.as_mut_ptr().cast(), half);
+                }
+            }
+        }
     }
 
     #[inline(always)]

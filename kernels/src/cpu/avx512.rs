@@ -98,7 +98,7 @@ impl Isa for Avx512 {
     type Plain = Avx512;
     type F = __m512;
     type N = __m512i;
-    type C = __m256i;
+    type C = __m512i;
 
     #[inline(always)]
     fn enter<T: Task>(self, task: T) -> T::Out {
@@ -265,7 +265,12 @@ impl Isa for Avx512 {
         unsafe { _mm512_add_epi32(a, b) }
     }
     #[inline(always)]
-    fn dot_rows<const WIDE: bool>(self, rows: &impl Rows<Self>, x: &[i8; 32]) -> [__m512i; 2] {
+    fn dot_rows<const WIDE: bool, const WHOLE: bool>(
+        self,
+        rows: &impl Rows<Self>,
+        x: &[i8; 32],
+        _: i8,
+    ) -> [__m512i; 2] {
         // SAFETY: see above.
         unsafe {
             let x = _mm512_broadcast_i64x4(_mm256_loadu_si256(x.as_ptr().cast()));
@@ -273,50 +278,75 @@ impl Isa for Avx512 {
             for (i, sum) in sums.iter_mut().enumerate() {
                 // Rows 0 to 3 and 8 to 11, each beside the one four below.
                 let row = i / 4 * 8 + i % 4;
-                let (row, below) = (rows.codes(self, row), rows.codes(self, row + 4));
-                let codes = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(row), below);
+                let codes = rows.codes(self, [row, row + 4]);
                 // Code + 128 as an unsigned byte: the top bit turned.
                 let codes = if WIDE { _mm512_xor_si512(codes, _mm512_set1_epi8(-128)) } else { codes };
                 *sum = _mm512_dpbusd_epi32(_mm512_setzero_si512(), codes, x);
             }
-            totals(sums)
+            let [first, last] = totals(sums);
+            if WHOLE { [_mm512_add_epi32(first, last), last] } else { [first, last] }
         }
     }
 
     #[inline(always)]
-    fn bytes(self, from: &[u8; 32]) -> __m256i {
+    fn bytes(self, from: [&[u8; 32]; 2]) -> __m512i {
         // SAFETY: see above.
-        unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
+        unsafe {
+            let [a, b] = [from[0], from[1]].map(|row| _mm256_loadu_si256(row.as_ptr().cast()));
+            _mm512_inserti64x4::<1>(_mm512_castsi256_si512(a), b)
+        }
     }
     #[inline(always)]
-    fn nibbles(self, from: &[u8; 16]) -> __m256i {
+    fn nibbles(self, from: [&[u8; 16]; 2]) -> __m512i {
         // SAFETY: see above.
-        unsafe { x86::nibbles(from) }
+        unsafe {
+            // Each row twice; the second time the high nibbles come down.
+            let a = _mm512_broadcast_i32x4(_mm_loadu_si128(from[0].as_ptr().cast()));
+            let x = _mm512_mask_broadcast_i32x4(a, 0xff00, _mm_loadu_si128(from[1].as_ptr().cast()));
+            let down = _mm512_srlv_epi64(x, _mm512_setr_epi64(0, 0, 4, 4, 0, 0, 4, 4));
+            _mm512_and_si512(down, _mm512_set1_epi8(15))
+        }
     }
     #[inline(always)]
-    fn bits(self, x: __m256i, right: i32, mask: u8) -> __m256i {
+    fn bits(self, x: __m512i, right: i32, mask: u8) -> __m512i {
         // SAFETY: see above.
-        unsafe { x86::bits(x, right, mask) }
+        unsafe {
+            // In words of two bytes: the mask takes away what came over from the other byte.
+            let moved = if right < 0 {
+                _mm512_sll_epi16(x, _mm_cvtsi32_si128(-right))
+            } else {
+                _mm512_srl_epi16(x, _mm_cvtsi32_si128(right))
+            };
+            _mm512_and_si512(moved, _mm512_set1_epi8(mask as i8))
+        }
     }
     #[inline(always)]
-    fn or(self, a: __m256i, b: __m256i) -> __m256i {
+    fn or(self, a: __m512i, b: __m512i) -> __m512i {
         // SAFETY: see above.
-        unsafe { _mm256_or_si256(a, b) }
+        unsafe { _mm512_or_si512(a, b) }
     }
     #[inline(always)]
-    fn spread(self, bits: [u8; 4], value: u8) -> __m256i {
+    fn spread(self, bits: [[u8; 4]; 2], value: u8) -> __m512i {
+        let set = u64::from_le_bytes(bytemuck::cast(bits));
         // SAFETY: see above.
-        unsafe { x86::spread(bits, value) }
+        unsafe { _mm512_maskz_mov_epi8(set, _mm512_set1_epi8(value as i8)) }
     }
     #[inline(always)]
-    fn look_up(self, table: &[i8; 16], x: __m256i) -> __m256i {
+    fn look_up(self, table: &[i8; 16], x: __m512i) -> __m512i {
         // SAFETY: see above.
-        unsafe { x86::look_up(table, x) }
+        unsafe {
+            let table = _mm512_broadcast_i32x4(_mm_loadu_si128(table.as_ptr().cast()));
+            _mm512_shuffle_epi8(table, x)
+        }
     }
     #[inline(always)]
-    fn keep(self, x: __m256i, to: &mut [i8; 32]) {
+    fn keep(self, x: __m512i, to: [&mut [i8; 32]; 2]) {
+        let [first, second] = to;
         // SAFETY: see above.
-        unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), x) }
+        unsafe {
+            _mm256_storeu_si256(first.as_mut_ptr().cast(), _mm512_castsi512_si256(x));
+            _mm256_storeu_si256(second.as_mut_ptr().cast(), _mm512_extracti64x4_epi64::<1>(x));
+        }
     }
 
     #[inline(always)]

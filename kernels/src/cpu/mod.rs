@@ -52,7 +52,7 @@ pub trait Isa: Copy + Send + Sync + 'static {
     type F: Copy;
     /// Sixteen `i32`.
     type N: Copy;
-    /// Thirty-two bytes: codes of one weight row.
+    /// Sixty-four bytes: thirty-two of one weight row, and thirty-two of another.
     type C: Copy;
 
     /// What does all work without integer dot products: itself, or an instruction set that differs in those alone, so that
@@ -158,25 +158,31 @@ pub trait Isa: Copy + Send + Sync + 'static {
     fn weigh(self, sums: &[i16; 2], by: [i16; 2]) -> Self::N;
     /// `a + b`, wrapping.
     fn add_int(self, a: Self::N, b: Self::N) -> Self::N;
-    /// Lane r is `Σᵢ rows[r][i] · x[i]` over the first sixteen `i` in one result, over the last sixteen in the
-    /// other, exactly, and with `WIDE` codes count as `code + WIDE_BIAS`; `x` as in [`dot4`](Isa::dot4).
-    fn dot_rows<const WIDE: bool>(self, rows: &impl Rows<Self>, x: &[i8; 32]) -> [Self::N; 2];
+    /// Lane r is `Σᵢ rows[r][i] · x[i]`, exactly, and with `WIDE` codes count as `code + WIDE_BIAS`; `x` as in
+    /// [`dot4`](Isa::dot4). With `WHOLE` over all `i`, in the first result; else over the first sixteen in one and over the
+    /// last sixteen in the other. `largest` is the largest code.
+    fn dot_rows<const WIDE: bool, const WHOLE: bool>(
+        self,
+        rows: &impl Rows<Self>,
+        x: &[i8; 32],
+        largest: i8,
+    ) -> [Self::N; 2];
 
-    /// Thirty-two bytes as they are.
-    fn bytes(self, from: &[u8; 32]) -> Self::C;
-    /// Sixteen bytes as nibbles: all the low ones, then all the high ones.
-    fn nibbles(self, from: &[u8; 16]) -> Self::C;
+    /// Thirty-two bytes of each row as they are.
+    fn bytes(self, from: [&[u8; 32]; 2]) -> Self::C;
+    /// Sixteen bytes of each row as nibbles: all the low ones, then all the high ones.
+    fn nibbles(self, from: [&[u8; 16]; 2]) -> Self::C;
     /// `(x >> right) & mask` of each byte, to the left where `right` (−7..=7) is negative. The mask has no bits that the
     /// shift emptied.
     fn bits(self, x: Self::C, right: i32, mask: u8) -> Self::C;
     /// `a | b`.
     fn or(self, a: Self::C, b: Self::C) -> Self::C;
     /// `value` where a bit is set, else 0; the lowest bit of the first byte first.
-    fn spread(self, bits: [u8; 4], value: u8) -> Self::C;
+    fn spread(self, bits: [[u8; 4]; 2], value: u8) -> Self::C;
     /// Looks bytes in 0..=15 up in a table.
     fn look_up(self, table: &[i8; 16], x: Self::C) -> Self::C;
-    /// Writes thirty-two bytes as codes.
-    fn keep(self, x: Self::C, to: &mut [i8; 32]);
+    /// Writes the bytes of each row as codes.
+    fn keep(self, x: Self::C, to: [&mut [i8; 32]; 2]);
 
     /// `sum + bytes · by`, wrapping, bytes being 0..=255.
     fn weigh_bytes(self, sum: Self::N, bytes: &[u8; LANES], by: i32) -> Self::N;
@@ -197,8 +203,8 @@ pub trait Isa: Copy + Send + Sync + 'static {
 
 /// Sixteen weight rows whose codes are made as they are asked for, so that they need not leave the registers.
 pub trait Rows<I: Isa> {
-    /// 32 codes of row `lane`. Mark the implementation `#[inline(always)]`.
-    fn codes(&self, isa: I, lane: usize) -> I::C;
+    /// Thirty-two codes of each of two rows. Mark the implementation `#[inline(always)]`.
+    fn codes(&self, isa: I, lanes: [usize; 2]) -> I::C;
 }
 
 /// An instruction set that may be chosen at run time.

@@ -133,6 +133,13 @@ macro_rules! lanes {
     };
 }
 
+/// The same of all codes of two rows.
+macro_rules! codes {
+    ($($x:ident),+ => $f:expr) => {
+        [[$f($($x[0][0]),+), $f($($x[0][1]),+)], [$f($($x[1][0]),+), $f($($x[1][1]),+)]]
+    };
+}
+
 type F = [float32x4_t; 4];
 
 impl<D: Dot> Isa for Neon<D> {
@@ -140,7 +147,7 @@ impl<D: Dot> Isa for Neon<D> {
     type Plain = Neon<Widening>;
     type F = F;
     type N = [int32x4_t; 4];
-    type C = [uint8x16_t; 2];
+    type C = [[uint8x16_t; 2]; 2];
 
     #[inline(always)]
     fn enter<T: Task>(self, task: T) -> T::Out {
@@ -305,22 +312,29 @@ impl<D: Dot> Isa for Neon<D> {
         lanes!(a, b => |a, b| vaddq_s32(a, b))
     }
     #[inline(always)]
-    fn dot_rows<const WIDE: bool>(self, rows: &impl Rows<Self>, x: &[i8; 32]) -> [Self::N; 2] {
+    fn dot_rows<const WIDE: bool, const WHOLE: bool>(
+        self,
+        rows: &impl Rows<Self>,
+        x: &[i8; 32],
+        _: i8,
+    ) -> [Self::N; 2] {
         let mut out = [self.splat_int(0); 2];
         // SAFETY: see above.
         unsafe {
             let x = [vld1q_s8(x.as_ptr()), vld1q_s8(x.as_ptr().add(16))];
             for quad in 0..4 {
                 let mut sums = [[vdupq_n_s32(0); 4]; 2];
-                for r in 0..4 {
-                    let codes = rows.codes(self, 4 * quad + r);
-                    for half in 0..2 {
-                        let codes = vreinterpretq_s8_u8(codes[half]);
-                        sums[half][r] = self.0.dot(sums[half][r], codes, x[half]);
+                for r in [0, 2] {
+                    let codes = rows.codes(self, [4 * quad + r, 4 * quad + r + 1]);
+                    for row in 0..2 {
+                        for half in 0..2 {
+                            let sum = &mut sums[if WHOLE { 0 } else { half }][r + row];
+                            *sum = self.0.dot(*sum, vreinterpretq_s8_u8(codes[row][half]), x[half]);
+                        }
                     }
                 }
                 // Pairwise sums of four rows, twice, leave the total of each row in its lane.
-                for half in 0..2 {
+                for half in 0..if WHOLE { 1 } else { 2 } {
                     let [a, b, c, d] = sums[half];
                     out[half][quad] = vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d));
                 }
@@ -330,37 +344,39 @@ impl<D: Dot> Isa for Neon<D> {
     }
 
     #[inline(always)]
-    fn bytes(self, from: &[u8; 32]) -> Self::C {
+    fn bytes(self, from: [&[u8; 32]; 2]) -> Self::C {
         // SAFETY: see above.
-        unsafe { [vld1q_u8(from.as_ptr()), vld1q_u8(from.as_ptr().add(16))] }
+        let row = |from: &[u8; 32]| unsafe { [vld1q_u8(from.as_ptr()), vld1q_u8(from.as_ptr().add(16))] };
+        [row(from[0]), row(from[1])]
     }
     #[inline(always)]
-    fn nibbles(self, from: &[u8; 16]) -> Self::C {
+    fn nibbles(self, from: [&[u8; 16]; 2]) -> Self::C {
         // SAFETY: see above.
-        unsafe {
+        let row = |from: &[u8; 16]| unsafe {
             let x = vld1q_u8(from.as_ptr());
             [vandq_u8(x, vdupq_n_u8(15)), vshrq_n_u8::<4>(x)]
-        }
+        };
+        [row(from[0]), row(from[1])]
     }
     #[inline(always)]
     fn bits(self, x: Self::C, right: i32, mask: u8) -> Self::C {
         // SAFETY: see above. Shifting left by a negative count is shifting right.
         unsafe {
             let (left, mask) = (vdupq_n_s8(-right as i8), vdupq_n_u8(mask));
-            [vandq_u8(vshlq_u8(x[0], left), mask), vandq_u8(vshlq_u8(x[1], left), mask)]
+            codes!(x => |x| vandq_u8(vshlq_u8(x, left), mask))
         }
     }
     #[inline(always)]
     fn or(self, a: Self::C, b: Self::C) -> Self::C {
         // SAFETY: see above.
-        unsafe { [vorrq_u8(a[0], b[0]), vorrq_u8(a[1], b[1])] }
+        unsafe { codes!(a, b => |a, b| vorrq_u8(a, b)) }
     }
     #[inline(always)]
-    fn spread(self, bits: [u8; 4], value: u8) -> Self::C {
+    fn spread(self, bits: [[u8; 4]; 2], value: u8) -> Self::C {
         const BYTE: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1];
         const BIT: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128];
         // SAFETY: see above.
-        unsafe {
+        let row = |bits: [u8; 4]| unsafe {
             let bits = vreinterpretq_u8_u32(vdupq_n_u32(u32::from_ne_bytes(bits)));
             let (low, bit) = (vld1q_u8(BYTE.as_ptr()), vld1q_u8(BIT.as_ptr()));
             let (high, value) = (vaddq_u8(low, vdupq_n_u8(2)), vdupq_n_u8(value));
@@ -368,22 +384,25 @@ impl<D: Dot> Isa for Neon<D> {
                 vandq_u8(vtstq_u8(vqtbl1q_u8(bits, low), bit), value),
                 vandq_u8(vtstq_u8(vqtbl1q_u8(bits, high), bit), value),
             ]
-        }
+        };
+        [row(bits[0]), row(bits[1])]
     }
     #[inline(always)]
     fn look_up(self, table: &[i8; 16], x: Self::C) -> Self::C {
         // SAFETY: see above.
         unsafe {
             let table = vreinterpretq_u8_s8(vld1q_s8(table.as_ptr()));
-            [vqtbl1q_u8(table, x[0]), vqtbl1q_u8(table, x[1])]
+            codes!(x => |x| vqtbl1q_u8(table, x))
         }
     }
     #[inline(always)]
-    fn keep(self, x: Self::C, to: &mut [i8; 32]) {
-        // SAFETY: see above.
-        unsafe {
-            vst1q_s8(to.as_mut_ptr(), vreinterpretq_s8_u8(x[0]));
-            vst1q_s8(to.as_mut_ptr().add(16), vreinterpretq_s8_u8(x[1]));
+    fn keep(self, x: Self::C, to: [&mut [i8; 32]; 2]) {
+        for (x, to) in x.into_iter().zip(to) {
+            // SAFETY: see above.
+            unsafe {
+                vst1q_s8(to.as_mut_ptr(), vreinterpretq_s8_u8(x[0]));
+                vst1q_s8(to.as_mut_ptr().add(16), vreinterpretq_s8_u8(x[1]));
+            }
         }
     }
 

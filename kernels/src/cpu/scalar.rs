@@ -65,7 +65,7 @@ impl Isa for Scalar {
     type Plain = Scalar;
     type F = F;
     type N = [i32; LANES];
-    type C = [u8; 32];
+    type C = [[u8; 32]; 2];
 
     #[inline(never)]
     fn enter<T: Task>(self, task: T) -> T::Out {
@@ -181,42 +181,53 @@ impl Isa for Scalar {
         from_fn(|i| a[i].wrapping_add(b[i]))
     }
     #[inline(always)]
-    fn dot_rows<const WIDE: bool>(self, rows: &impl Rows<Scalar>, x: &[i8; 32]) -> [[i32; LANES]; 2] {
-        [0, 16].map(|half| {
-            from_fn(|lane| {
-                let products = rows.codes(self, lane).into_iter().zip(x).skip(half).take(16);
-                products.map(|(code, x)| i32::from(code as i8) * i32::from(*x)).sum()
-            })
-        })
+    fn dot_rows<const WIDE: bool, const WHOLE: bool>(
+        self,
+        rows: &impl Rows<Scalar>,
+        x: &[i8; 32],
+        _: i8,
+    ) -> [[i32; LANES]; 2] {
+        let mut sums = [[0; LANES]; 2];
+        for first in (0..LANES).step_by(2) {
+            for (lane, codes) in (first..).zip(rows.codes(self, [first, first + 1])) {
+                for (i, (code, x)) in codes.into_iter().zip(x).enumerate() {
+                    let half = if WHOLE { 0 } else { i / 16 };
+                    sums[half][lane] += i32::from(code as i8) * i32::from(*x);
+                }
+            }
+        }
+        sums
     }
 
     #[inline(always)]
-    fn bytes(self, from: &[u8; 32]) -> [u8; 32] {
-        *from
+    fn bytes(self, from: [&[u8; 32]; 2]) -> Self::C {
+        from.map(|row| *row)
     }
     #[inline(never)]
-    fn nibbles(self, from: &[u8; 16]) -> [u8; 32] {
-        from_fn(|i| if i < 16 { from[i] & 15 } else { from[i - 16] >> 4 })
+    fn nibbles(self, from: [&[u8; 16]; 2]) -> Self::C {
+        from.map(|row| from_fn(|i| if i < 16 { row[i] & 15 } else { row[i - 16] >> 4 }))
     }
     #[inline(never)]
-    fn bits(self, x: [u8; 32], right: i32, mask: u8) -> [u8; 32] {
-        x.map(|x| if right < 0 { x << -right } else { x >> right } & mask)
+    fn bits(self, x: Self::C, right: i32, mask: u8) -> Self::C {
+        x.map(|row| row.map(|x| if right < 0 { x << -right } else { x >> right } & mask))
     }
     #[inline(always)]
-    fn or(self, a: [u8; 32], b: [u8; 32]) -> [u8; 32] {
-        from_fn(|i| a[i] | b[i])
+    fn or(self, a: Self::C, b: Self::C) -> Self::C {
+        from_fn(|row| from_fn(|i| a[row][i] | b[row][i]))
     }
     #[inline(never)]
-    fn spread(self, bits: [u8; 4], value: u8) -> [u8; 32] {
-        from_fn(|i| (bits[i / 8] >> (i % 8) & 1) * value)
+    fn spread(self, bits: [[u8; 4]; 2], value: u8) -> Self::C {
+        bits.map(|bits| from_fn(|i| (bits[i / 8] >> (i % 8) & 1) * value))
     }
     #[inline(never)]
-    fn look_up(self, table: &[i8; 16], x: [u8; 32]) -> [u8; 32] {
-        x.map(|x| table[usize::from(x & 15)] as u8)
+    fn look_up(self, table: &[i8; 16], x: Self::C) -> Self::C {
+        x.map(|row| row.map(|x| table[usize::from(x & 15)] as u8))
     }
     #[inline(always)]
-    fn keep(self, x: [u8; 32], to: &mut [i8; 32]) {
-        *to = x.map(|x| x as i8);
+    fn keep(self, x: Self::C, to: [&mut [i8; 32]; 2]) {
+        for (to, row) in to.into_iter().zip(x) {
+            *to = row.map(|x| x as i8);
+        }
     }
 
     #[inline(never)]

@@ -36,7 +36,7 @@ impl Quantized for IQ4NL {
         [self.d, [0; 2]]
     }
     #[inline(always)]
-    fn codes<I: Isa>(&self, isa: I, _: usize) -> I::C {
-        isa.look_up(&LEVELS, isa.nibbles(&self.quants))
+    fn codes<I: Isa>(of: [&Self; 2], isa: I, _: usize) -> I::C {
+        isa.look_up(&LEVELS, isa.nibbles([&of[0].quants, &of[1].quants]))
     }
 }

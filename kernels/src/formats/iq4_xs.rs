@@ -56,7 +56,8 @@ impl Quantized for IQ4XS {
         [map(sixes, |six| six as i8 - 32), [0; MOST]]
     }
     #[inline(always)]
-    fn codes<I: Isa>(&self, isa: I, part: usize) -> I::C {
-        isa.look_up(&LEVELS, isa.nibbles(&self.quants[part % 8]))
+    fn codes<I: Isa>(of: [&Self; 2], isa: I, part: usize) -> I::C {
+        let quants = [&of[0].quants[part % 8], &of[1].quants[part % 8]];
+        isa.look_up(&LEVELS, isa.nibbles(quants))
     }
 }

@@ -91,8 +91,9 @@ pub trait Quantized: bytemuck::Pod + Send + Sync {
         [[1; MOST], [-1; MOST]]
     }
 
-    /// The codes of values 32 · `part` and up. Best where the compiler knows `part` modulo 4: shifts are then constants.
-    fn codes<I: Isa>(&self, isa: I, part: usize) -> I::C;
+    /// The codes of values 32 · `part` and up, of blocks of two rows. Best where the compiler knows `part` modulo 4: shifts
+    /// are then constants.
+    fn codes<I: Isa>(of: [&Self; 2], isa: I, part: usize) -> I::C;
 }
 
 /// The blocks of a row; bytes after the last whole one are left out.
@@ -250,7 +251,7 @@ impl<F: Quantized> Task for Blocks<'_, F> {
         let mut codes = [[0; PART]; SPAN / PART];
         for (block, out) in blocks::<F>(self.0).iter().zip(self.1.chunks_exact_mut(F::BLOCK)) {
             for (part, codes) in codes.iter_mut().take(F::BLOCK / PART).enumerate() {
-                isa.keep(block.codes(isa, part), codes);
+                isa.keep(F::codes([block; 2], isa, part), [codes, &mut [0; PART]]);
             }
             let [d, m] = block.steps().map(|step| isa.half(u16::from_le_bytes(step)));
             let [scales, minimums] = block.factors();

@@ -44,8 +44,9 @@ impl Quantized for Q2K {
         [map(self.groups, |g| (g & 15) as i8), map(self.groups, |g| (g >> 4) as i8)]
     }
     #[inline(always)]
-    fn codes<I: Isa>(&self, isa: I, part: usize) -> I::C {
-        let quants = isa.bytes(&self.quants[part / 4 % 2]);
+    fn codes<I: Isa>(of: [&Self; 2], isa: I, part: usize) -> I::C {
+        let half = part / 4 % 2;
+        let quants = isa.bytes([&of[0].quants[half], &of[1].quants[half]]);
         isa.bits(quants, 2 * (part % 4) as i32, 3)
     }
 }

@@ -58,10 +58,10 @@ impl Quantized for Q3K {
         [map(sixes, |six| six as i8 - 32), [0; MOST]]
     }
     #[inline(always)]
-    fn codes<I: Isa>(&self, isa: I, part: usize) -> I::C {
+    fn codes<I: Isa>(of: [&Self; 2], isa: I, part: usize) -> I::C {
         let (half, quarter) = (part / 4 % 2, (part % 4) as i32);
-        let low = isa.bits(isa.bytes(&self.quants[half]), 2 * quarter, 3);
-        let third = isa.bits(isa.bytes(&self.third), 4 * half as i32, 15);
-        isa.or(low, isa.bits(third, quarter - 2, 4))
+        let quants = isa.bytes([&of[0].quants[half], &of[1].quants[half]]);
+        let third = isa.bits(isa.bytes([&of[0].third, &of[1].third]), 4 * half as i32, 15);
+        isa.or(isa.bits(quants, 2 * quarter, 3), isa.bits(third, quarter - 2, 4))
     }
 }

@@ -33,7 +33,7 @@ impl Quantized for Q4_0 {
         [self.d, [0; 2]]
     }
     #[inline(always)]
-    fn codes<I: Isa>(&self, isa: I, _: usize) -> I::C {
-        isa.nibbles(&self.quants)
+    fn codes<I: Isa>(of: [&Self; 2], isa: I, _: usize) -> I::C {
+        isa.nibbles([&of[0].quants, &of[1].quants])
     }
 }

@@ -56,8 +56,9 @@ impl Head {
 
 /// The four low bits of values 32 · part and up, of `Q4_K` and `Q5_K`.
 #[inline(always)]
-pub(super) fn fours<I: Isa>(isa: I, quants: &[[u8; 32]; 4], part: usize) -> I::C {
-    isa.bits(isa.bytes(&quants[part / 2 % 4]), 4 * (part % 2) as i32, 15)
+pub(super) fn fours<I: Isa>(isa: I, quants: [&[[u8; 32]; 4]; 2], part: usize) -> I::C {
+    let at = part / 2 % 4;
+    isa.bits(isa.bytes([&quants[0][at], &quants[1][at]]), 4 * (part % 2) as i32, 15)
 }
 
 impl Quantized for Q4K {
@@ -78,7 +79,7 @@ impl Quantized for Q4K {
         self.head.factors()
     }
     #[inline(always)]
-    fn codes<I: Isa>(&self, isa: I, part: usize) -> I::C {
-        fours(isa, &self.quants, part)
+    fn codes<I: Isa>(of: [&Self; 2], isa: I, part: usize) -> I::C {
+        fours(isa, [&of[0].quants, &of[1].quants], part)
     }
 }

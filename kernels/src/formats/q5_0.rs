@@ -23,7 +23,7 @@ pub(super) struct Q5_0 {
 
 /// 32 codes of five bits, from four bytes of fifth bits and sixteen of nibbles.
 #[inline(always)]
-pub(super) fn fives<I: Isa>(isa: I, fifth: [u8; 4], quants: &[u8; 16]) -> I::C {
+pub(super) fn fives<I: Isa>(isa: I, fifth: [[u8; 4]; 2], quants: [&[u8; 16]; 2]) -> I::C {
     isa.or(isa.nibbles(quants), isa.spread(fifth, 16))
 }
 
@@ -41,7 +41,7 @@ impl Quantized for Q5_0 {
         [self.d, [0; 2]]
     }
     #[inline(always)]
-    fn codes<I: Isa>(&self, isa: I, _: usize) -> I::C {
-        fives(isa, self.fifth, &self.quants)
+    fn codes<I: Isa>(of: [&Self; 2], isa: I, _: usize) -> I::C {
+        fives(isa, [of[0].fifth, of[1].fifth], [&of[0].quants, &of[1].quants])
     }
 }

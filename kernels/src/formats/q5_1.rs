@@ -38,7 +38,7 @@ impl Quantized for Q5_1 {
         [self.d, self.m]
     }
     #[inline(always)]
-    fn codes<I: Isa>(&self, isa: I, _: usize) -> I::C {
-        fives(isa, self.fifth, &self.quants)
+    fn codes<I: Isa>(of: [&Self; 2], isa: I, _: usize) -> I::C {
+        fives(isa, [of[0].fifth, of[1].fifth], [&of[0].quants, &of[1].quants])
     }
 }

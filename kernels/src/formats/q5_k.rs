@@ -42,8 +42,9 @@ impl Quantized for Q5K {
         self.head.factors()
     }
     #[inline(always)]
-    fn codes<I: Isa>(&self, isa: I, part: usize) -> I::C {
-        let fifth = isa.bits(isa.bytes(&self.fifth), 4 * (part / 4 % 2) as i32, 15);
-        isa.or(fours(isa, &self.quants, part), isa.bits(fifth, (part % 4) as i32 - 4, 16))
+    fn codes<I: Isa>(of: [&Self; 2], isa: I, part: usize) -> I::C {
+        let fifth = isa.bits(isa.bytes([&of[0].fifth, &of[1].fifth]), 4 * (part / 4 % 2) as i32, 15);
+        let fours = fours(isa, [&of[0].quants, &of[1].quants], part);
+        isa.or(fours, isa.bits(fifth, (part % 4) as i32 - 4, 16))
     }
 }

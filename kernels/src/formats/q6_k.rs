@@ -45,9 +45,10 @@ impl Quantized for Q6K {
         [map(self.factors, |f| f as i8), [0; MOST]]
     }
     #[inline(always)]
-    fn codes<I: Isa>(&self, isa: I, part: usize) -> I::C {
+    fn codes<I: Isa>(of: [&Self; 2], isa: I, part: usize) -> I::C {
         let (half, quarter) = (part / 4 % 2, part % 4);
-        let low = isa.bits(isa.bytes(&self.low[half][quarter % 2]), 4 * (quarter / 2) as i32, 15);
-        isa.or(low, isa.bits(isa.bytes(&self.high[half]), 2 * quarter as i32 - 4, 48))
+        let low = isa.bytes([&of[0].low[half][quarter % 2], &of[1].low[half][quarter % 2]]);
+        let high = isa.bytes([&of[0].high[half], &of[1].high[half]]);
+        isa.or(isa.bits(low, 4 * (quarter / 2) as i32, 15), isa.bits(high, 2 * quarter as i32 - 4, 48))
     }
 }

@@ -80,7 +80,9 @@ impl Visitor for Promises<'_> {
         assert!(F::FACTORS || F::GROUP == F::BLOCK);
         for block in blocks::<F>(self.0) {
             for part in 0..F::BLOCK / PART {
-                let codes = block.codes(Scalar, part).map(|c| c as i8);
+                let [codes, beside] = F::codes([block; 2], Scalar, part);
+                assert_eq!(codes, beside, "one row beside another");
+                let codes = codes.map(|code| code as i8);
                 assert!(codes.iter().all(|c| *c <= F::LARGEST && (F::WIDE || *c >= 0)));
             }
         }

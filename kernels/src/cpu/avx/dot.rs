@@ -23,6 +23,13 @@ pub(in crate::cpu) trait Dot: Copy + Send + Sync + 'static {
     fn enter<T: Task>(isa: Avx<Self>, task: T) -> T::Out;
     /// `sum[j] + Σᵢ w[4j + i] · x[4j + i]` for the four `i`, exactly. Codes as in [`Isa::dot4`].
     fn dot<const WIDE: bool>(self, sum: __m256i, w: __m256i, x: __m256i) -> __m256i;
+    /// The dot product of two with two, from zero. `largest` is the largest code.
+    #[inline(always)]
+    fn dot_two<const WIDE: bool>(self, w: [__m256i; 2], x: [__m256i; 2], _largest: i8) -> __m256i {
+        // SAFETY: the token proves the features.
+        let zero = unsafe { _mm256_setzero_si256() };
+        self.dot::<WIDE>(self.dot::<WIDE>(zero, w[0], x[0]), w[1], x[1])
+    }
     /// How many products of pairs, each added to the one before, fit 16 bits; 1 where they are never kept there.
     fn pairs<const WIDE: bool>(_largest: i8) -> usize {
         1
@@ -64,6 +71,19 @@ impl Dot for Pairs {
                 _mm256_maddubs_epi16(w, x)
             };
             _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+        }
+    }
+    #[inline(always)]
+    fn dot_two<const WIDE: bool>(self, w: [__m256i; 2], x: [__m256i; 2], largest: i8) -> __m256i {
+        // SAFETY: as above.
+        unsafe {
+            if Pairs::pairs::<WIDE>(largest) < 2 {
+                let first = self.dot::<WIDE>(_mm256_setzero_si256(), w[0], x[0]);
+                return self.dot::<WIDE>(first, w[1], x[1]);
+            }
+            // Both fit 16 bits together, so that they are widened once.
+            let pairs = _mm256_add_epi16(_mm256_maddubs_epi16(w[0], x[0]), _mm256_maddubs_epi16(w[1], x[1]));
+            _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))
         }
     }
     #[inline(always)]

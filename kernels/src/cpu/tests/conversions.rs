@@ -137,8 +137,8 @@ struct Kept<'a>(&'a [[i8; 32]; LANES]);
 
 impl<I: Isa> Rows<I> for Kept<'_> {
     #[inline(always)]
-    fn codes(&self, isa: I, lane: usize) -> I::C {
-        isa.bytes(bytemuck::cast_ref(&self.0[lane]))
+    fn codes(&self, isa: I, lanes: [usize; 2]) -> I::C {
+        isa.bytes(lanes.map(|lane| bytemuck::cast_ref(&self.0[lane])))
     }
 }
 
@@ -150,12 +150,16 @@ on_each_isa! {
                 from_fn(|_| from_fn(|_| if round == 0 { -128 } else { random.next() as i8 }));
             let narrow = wide.map(|row| row.map(|code| code & 127));
             let x = from_fn(|_| if round == 0 { -127 } else { random.between(-127, 127) as i8 });
-            let (bias, got) = (I::WIDE_BIAS, isa.dot_rows::<true>(&Kept(&wide), &x));
-            check_rows(isa, got, &wide, &x, bias);
-            check_rows(isa, isa.dot_rows::<false>(&Kept(&narrow), &x), &narrow, &x, 0);
-            let both = isa.add_int(got[0], got[1]);
-            let want: [f32; LANES] = from_fn(|r| (dot(&wide[r], &x, bias)) as f32);
-            assert_eq!(lanes(isa, isa.float(both)), want, "{}", I::NAME);
+            check_rows(isa, isa.dot_rows::<true, false>(&Kept(&wide), &x, 127), &wide, &x, I::WIDE_BIAS);
+            check_rows(isa, isa.dot_rows::<false, false>(&Kept(&narrow), &x, 127), &narrow, &x, 0);
+            let whole = |rows: &[[i8; 32]; LANES], bias| from_fn(|r| dot(&rows[r], &x, bias) as f32);
+            let [got, _] = isa.dot_rows::<true, true>(&Kept(&wide), &x, 127);
+            assert_eq!(lanes(isa, isa.float(got)), whole(&wide, I::WIDE_BIAS), "{}", I::NAME);
+            for largest in [127, 64, 63, 31, 15, 3] {
+                let narrow = narrow.map(|row| row.map(|code| code.min(largest)));
+                let [got, _] = isa.dot_rows::<false, true>(&Kept(&narrow), &x, largest);
+                assert_eq!(lanes(isa, isa.float(got)), whole(&narrow, 0), "{} up to {largest}", I::NAME);
+            }
         }
     }
 }
@@ -223,9 +227,10 @@ fn scalar_dot_accumulates_in_32_bits() {
 }
 
 #[inline(always)]
-fn kept<I: Isa>(isa: I, x: I::C) -> [u8; 32] {
-    let mut to = [0; 32];
-    isa.keep(x, &mut to);
+fn kept<I: Isa>(isa: I, x: I::C) -> [[u8; 32]; 2] {
+    let mut to = [[0; 32]; 2];
+    let [a, b] = &mut to;
+    isa.keep(x, [a, b]);
     bytemuck::cast(to)
 }
 
@@ -233,22 +238,25 @@ on_each_isa! {
     bytes_are_taken_apart: |isa| {
         let mut random = Random(4);
         for _ in 0..1000 {
-            let x: [u8; 32] = from_fn(|_| random.next() as u8);
+            let x: [[u8; 32]; 2] = from_fn(|_| from_fn(|_| random.next() as u8));
             let table: [i8; 16] = from_fn(|_| random.next() as i8);
-            let half = *x.first_chunk::<16>().unwrap();
-            let scalar = Scalar.nibbles(&half);
-            assert_eq!(kept(isa, isa.bytes(&x)), x, "{}", I::NAME);
-            assert_eq!(kept(isa, isa.nibbles(&half)), scalar, "{}", I::NAME);
-            let got = isa.look_up(&table, isa.nibbles(&half));
-            assert_eq!(kept(isa, got), scalar.map(|n| table[usize::from(n)] as u8), "{}", I::NAME);
-            let spread: [u8; 32] = from_fn(|i| if x[i / 8] & 1 << (i % 8) == 0 { 0 } else { 77 });
-            assert_eq!(kept(isa, isa.spread([x[0], x[1], x[2], x[3]], 77)), spread, "{}", I::NAME);
-            assert_eq!(kept(isa, isa.or(isa.bytes(&spread), isa.bytes(&x))), from_fn(|i| spread[i] | x[i]));
+            let bytes = |[a, b]: &[[u8; 32]; 2]| isa.bytes([a, b]);
+            let halves = x.each_ref().map(|row| row.first_chunk().unwrap());
+            let nibbles = Scalar.nibbles(halves);
+            assert_eq!(kept(isa, bytes(&x)), x, "{}", I::NAME);
+            assert_eq!(kept(isa, isa.nibbles(halves)), nibbles, "{}", I::NAME);
+            let found = nibbles.map(|row| row.map(|n| table[usize::from(n)] as u8));
+            assert_eq!(kept(isa, isa.look_up(&table, isa.nibbles(halves))), found, "{}", I::NAME);
+            let fourth = x.map(|row| *row.first_chunk().unwrap());
+            let spread = x.map(|row| from_fn(|i| if row[i / 8] & 1 << (i % 8) == 0 { 0 } else { 77 }));
+            assert_eq!(kept(isa, isa.spread(fourth, 77)), spread, "{}", I::NAME);
+            let both = from_fn(|r| from_fn(|i| spread[r][i] | x[r][i]));
+            assert_eq!(kept(isa, isa.or(bytes(&spread), bytes(&x))), both, "{}", I::NAME);
             for right in -7..=7_i32 {
                 let most = if right < 0 { 0xff << -right } else { 0xff >> right } as u8;
                 let mask = most & random.next() as u8;
-                let want = x.map(|x| (i32::from(x) << 8 >> (right + 8)) as u8 & mask);
-                assert_eq!(kept(isa, isa.bits(isa.bytes(&x), right, mask)), want, "{} {right}", I::NAME);
+                let want = x.map(|row| row.map(|x| (i32::from(x) << 8 >> (right + 8)) as u8 & mask));
+                assert_eq!(kept(isa, isa.bits(bytes(&x), right, mask)), want, "{} {right}", I::NAME);
             }
         }
     }

@@ -70,9 +70,9 @@ impl<F: Quantized> Kind for Integer<F> {
             for b in 0..words.len() * 4 / F::BLOCK {
                 let Some(blocks) = blocks_of(&rows, first + b) else { return empty };
                 let parts = b * F::BLOCK / PART..(b + 1) * F::BLOCK / PART;
-                for (block, codes) in blocks.iter().zip(flat.iter_mut()) {
-                    for (part, codes) in codes[parts.clone()].iter_mut().enumerate() {
-                        isa.keep(block.codes(isa, part), codes);
+                for (two, [a, b]) in blocks.as_chunks().0.iter().zip(flat.as_chunks_mut().0) {
+                    for (part, (a, b)) in a[parts.clone()].iter_mut().zip(&mut b[parts.clone()]).enumerate() {
+                        isa.keep(F::codes(*two, isa, part), [a, b]);
                     }
                 }
                 let steps = Steps::of(isa, &blocks);
@@ -114,9 +114,6 @@ impl<F: Quantized> Kind for Integer<F> {
         }
         let mut y = isa.splat(0.0);
         for (b, x) in x.chunks_exact(F::BLOCK / PART).take(n).enumerate() {
-            if b % (SPAN / F::BLOCK) == 0 {
-                fetch(isa, &rows, &next, b);
-            }
             let blocks = blocks_of(&rows, b)?;
             let steps = Steps::of(isa, &blocks);
             for (quad, x) in x.chunks(4).enumerate() {
@@ -124,6 +121,7 @@ impl<F: Quantized> Kind for Integer<F> {
                 macro_rules! parts {
                     ($($part:literal)*) => {$(
                         if let Some(x) = x.get($part) {
+                            fetch(isa, &rows, &next, b * (F::BLOCK / PART) + 4 * quad + $part);
                             y = Self::part(isa, &Part(&blocks, 4 * quad + $part), x, &steps, y);
                         }
                     )*};
@@ -204,11 +202,14 @@ impl<F: Quantized> Integer<F> {
     #[inline(always)]
     fn part<I: Isa>(isa: I, rows: &Part<'_, '_, F>, x: &Group, steps: &Steps<I, F>, mut y: I::F) -> I::F {
         let x_codes = bytemuck::cast_ref(quantize::codes(x));
-        let halves =
-            if F::WIDE { isa.dot_rows::<true>(rows, x_codes) } else { isa.dot_rows::<false>(rows, x_codes) };
+        let sums = match (F::WIDE, Self::PARTS == 1) {
+            (true, true) => isa.dot_rows::<true, true>(rows, x_codes, F::LARGEST),
+            (true, false) => isa.dot_rows::<true, false>(rows, x_codes, F::LARGEST),
+            (false, true) => isa.dot_rows::<false, true>(rows, x_codes, F::LARGEST),
+            (false, false) => isa.dot_rows::<false, false>(rows, x_codes, F::LARGEST),
+        };
         for half in 0..Self::PARTS {
-            let i = if Self::PARTS == 1 { isa.add_int(halves[0], halves[1]) } else { halves[half] };
-            let i = isa.add_int(i, Self::start(isa, x, half));
+            let i = isa.add_int(sums[half], Self::start(isa, x, half));
             let group = rows.1 * Self::PARTS + half;
             y = Self::scaled(isa, i, steps.scale(isa, group), x, y);
             if F::MINIMUM {
@@ -313,8 +314,8 @@ struct Part<'b, 'w, F>(&'b [&'w F; LANES], usize);
 
 impl<I: Isa, F: Quantized> Rows<I> for Part<'_, '_, F> {
     #[inline(always)]
-    fn codes(&self, isa: I, lane: usize) -> I::C {
-        self.0[lane].codes(isa, self.1)
+    fn codes(&self, isa: I, lanes: [usize; 2]) -> I::C {
+        F::codes([self.0[lanes[0]], self.0[lanes[1]]], isa, self.1)
     }
 }
 
@@ -338,14 +339,17 @@ fn blocks_of<'w, F>(rows: &[&'w [F]; LANES], b: usize) -> Option<[&'w F; LANES]>
     Some(blocks)
 }
 
-/// Asks for the span after the one at block `b`, a cache line early, since spans begin anywhere in a line. Sixteen rows
-/// are read by turns, a span of each: too little for a CPU to see what comes next.
+/// Asks for what is read two spans later. Sixteen rows are read by turns, a span of each: too little for a CPU to see what
+/// comes next. Each part asks for two rows, since all at once would be more lines than can be on their way.
 #[inline(always)]
-fn fetch<I: Isa, F: Quantized>(isa: I, rows: &[&[F]; LANES], next: &[&[F]; LANES], b: usize) {
-    let span = SPAN / F::BLOCK;
-    let (ahead, at) = if b + span < rows[0].len() { (rows, (b + span) * F::BYTES + 64) } else { (next, 0) };
-    for row in ahead {
-        for line in (0..span * F::BYTES).step_by(64) {
+fn fetch<I: Isa, F: Quantized>(isa: I, rows: &[&[F]; LANES], next: &[&[F]; LANES], part: usize) {
+    const PARTS: usize = SPAN / PART;
+    let (span, bytes) = (part / PARTS + 2, SPAN / F::BLOCK * F::BYTES);
+    let row_bytes = size_of_val(rows[0]);
+    let (ahead, at) =
+        if span * bytes < row_bytes { (rows, span * bytes) } else { (next, span * bytes - row_bytes) };
+    for row in ahead.as_chunks::<2>().0[part % PARTS] {
+        for line in (0..bytes).step_by(64) {
             isa.fetch(bytemuck::cast_slice(row), at + line);
         }
     }
