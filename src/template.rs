@@ -11,9 +11,8 @@
 //! first characters), it is rendered with such a character only inside texts that could be, or begin, a control token;
 //! that breaks them, and all other text is harmless.
 //!
-//! Refused: templates that fail or ask to (`raise_exception`), use too many instructions, write too much, or lose an
-//! image. Fuel bounds instructions, not what one of them allocates: a template that doubles a string forty times is
-//! not stopped.
+//! Refused: templates that fail or ask to (`raise_exception`), use too many instructions, make too much (`meter.rs`: a
+//! template that doubles a string forty times is stopped when it has doubled it twenty times), or lose an image.
 //!
 //! Without the feature `std` there is no interpreter: a [`ChatTemplate`] is one of those that are [`Known`] by their text.
 
@@ -21,10 +20,16 @@ mod builtin;
 #[cfg(feature = "std")]
 mod dialect;
 #[cfg(feature = "std")]
+mod filters;
+#[cfg(feature = "std")]
+mod guard;
+#[cfg(feature = "std")]
 mod json;
 mod known;
 #[cfg(feature = "std")]
 mod marks;
+#[cfg(feature = "std")]
+mod meter;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -112,9 +117,14 @@ pub enum TemplateError {
     Raised(String),
     /// It took too many instructions.
     OutOfFuel,
-    /// It wrote too much.
+    /// It wrote too much, or made values too large.
     TooMuchText {
         /// How many bytes are allowed.
+        limit: usize,
+    },
+    /// One of its expressions is too long.
+    LongExpression {
+        /// How many words and signs are allowed.
         limit: usize,
     },
     /// A conversation without messages.
@@ -149,7 +159,10 @@ impl fmt::Display for TemplateError {
             Self::Jinja(error) => write!(f, "chat template: {error}"),
             Self::Raised(message) => write!(f, "the chat template says: {message}"),
             Self::OutOfFuel => f.write_str("the chat template does not come to an end"),
-            Self::TooMuchText { limit } => write!(f, "the chat template writes more than {limit} bytes"),
+            Self::TooMuchText { limit } => write!(f, "the chat template makes more than {limit} bytes of text"),
+            Self::LongExpression { limit } => {
+                write!(f, "the chat template has an expression of more than {limit} words and signs")
+            }
             Self::Empty => f.write_str("there is no message to render"),
             Self::LosesText => f.write_str("the chat template leaves out the text of a user's message"),
             Self::LosesImages { given, written } => {

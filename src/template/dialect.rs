@@ -7,20 +7,18 @@
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use minijinja::value::ValueKind;
-use minijinja::{Environment, Error, ErrorKind, Value};
+use minijinja::machinery::{Vm, get_compiled_template, make_string_output};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Value};
 
 use crate::tokenizer::Tokenizer;
 
-use super::{TemplateError, json};
+use super::guard::{self, Refused};
+use super::{TemplateError, filters, meter};
 
-/// Instructions for one rendering. Published templates take some thousands for a short conversation.
-const FUEL: u64 = 5_000_000;
-/// What one rendering may write.
-const TEXT_LIMIT: usize = 64 << 20;
+/// Instructions for one rendering, checks included. Published templates take some thousands for a short conversation.
+const FUEL: u64 = 1_000_000;
 const NAME: &str = "chat";
 /// In front of a message that `raise_exception` gives, to know it from other errors.
 const RAISED: &str = "raise_exception: ";
@@ -55,20 +53,24 @@ impl Contents {
 impl Dialect {
     pub(super) fn compile(source: &str, tokenizer: &Tokenizer) -> Result<Self, TemplateError> {
         let source = without_generation_tags(source).into_owned();
+        guard::check_tokens(&source).map_err(|refused| match refused {
+            Refused::Constants => TemplateError::TooMuchText { limit: meter::LIMIT },
+            Refused::Long => TemplateError::LongExpression { limit: guard::TOKENS },
+        })?;
         let mut environment = Environment::new();
         environment.set_trim_blocks(true);
         environment.set_lstrip_blocks(true);
         environment.set_fuel(Some(FUEL));
         environment.set_recursion_limit(64);
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-        environment.set_formatter(|out, _, value| write_value(out, value));
-        environment.add_filter("tojson", json::tojson);
+        environment.set_formatter(meter::write_value);
+        filters::install(&mut environment);
+        guard::install(&mut environment);
         environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
             Err(Error::new(ErrorKind::InvalidOperation, [RAISED, &message].concat()))
         });
         environment.add_function("strftime_now", |format: &str| strftime(format, unix_now()));
-        environment.add_template_owned(NAME, source.clone()).map_err(TemplateError::Jinja)?;
+        environment.template_from_named_str(NAME, &source).map_err(TemplateError::Jinja)?;
         let token = |id: Option<u32>| {
             let text = tokenizer.piece_with_control(id?);
             Some(String::from_utf8_lossy(text).into_owned())
@@ -91,11 +93,16 @@ impl Dialect {
         ]);
         context.extend(self.bos.as_deref().map(|text| ("bos_token", Value::from(text))));
         context.extend(self.eos.as_deref().map(|text| ("eos_token", Value::from(text))));
-        let mut out = Bounded(Vec::new());
-        let template = self.environment.get_template(NAME).map_err(TemplateError::Jinja)?;
-        template.render_captured_to(Value::from_iter(context), &mut out).map_err(classify)?;
-        // Everything that is written is text.
-        Ok(String::from_utf8_lossy(&out.0).into_owned())
+        let environment: &Environment<'_> = &self.environment;
+        let template =
+            environment.template_from_named_str(NAME, &self.source).map_err(TemplateError::Jinja)?;
+        let (instructions, blocks) = guard::guarded(get_compiled_template(&template));
+        let mut text = String::new();
+        let mut out = make_string_output(&mut text);
+        let vm = Vm::new(environment);
+        vm.eval(&instructions, Value::from_iter(context), &blocks, &mut out, AutoEscape::None)
+            .map_err(classify)?;
+        Ok(text)
     }
 
     /// Tries a text and a list as a user's content. A list is not understood when it is lost, or dumped whole: then a
@@ -120,37 +127,15 @@ fn classify(error: Error) -> TemplateError {
     if let Some(message) = error.detail().and_then(|detail| detail.strip_prefix(RAISED)) {
         return TemplateError::Raised(message.to_string());
     }
-    match error.kind() {
-        ErrorKind::OutOfFuel => TemplateError::OutOfFuel,
-        ErrorKind::WriteFailure => TemplateError::TooMuchText { limit: TEXT_LIMIT },
-        _ => TemplateError::Jinja(error),
-    }
-}
-
-/// A sink that refuses more than [`TEXT_LIMIT`].
-struct Bounded(Vec<u8>);
-
-impl io::Write for Bounded {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len().saturating_add(bytes.len()) > TEXT_LIMIT {
-            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// A value as Python prints it.
-fn write_value(out: &mut minijinja::Output<'_>, value: &Value) -> Result<(), Error> {
-    match value.kind() {
-        ValueKind::Undefined => Ok(()),
-        ValueKind::None => out.write_str("None").map_err(Error::from),
-        ValueKind::Bool => out.write_str(if value.is_true() { "True" } else { "False" }).map_err(Error::from),
-        _ => write!(out, "{value}").map_err(Error::from),
+    let mut causes = core::iter::successors(Some(&error as &dyn core::error::Error), |error| error.source());
+    let kind = causes.find_map(|cause| match cause.downcast_ref::<Error>()?.kind() {
+        kind @ (ErrorKind::OutOfFuel | ErrorKind::WriteFailure) => Some(kind),
+        _ => None,
+    });
+    match kind {
+        Some(ErrorKind::OutOfFuel) => TemplateError::OutOfFuel,
+        Some(_) => TemplateError::TooMuchText { limit: meter::LIMIT },
+        None => TemplateError::Jinja(error),
     }
 }
 

@@ -7,6 +7,8 @@ use core::fmt::Write;
 use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Error, ErrorKind, Value};
 
+use super::meter::LIMIT;
+
 /// How deep values may nest.
 const DEPTH_LIMIT: usize = 64;
 
@@ -24,6 +26,10 @@ pub(super) fn tojson(value: &Value, options: Kwargs) -> Result<Value, Error> {
 }
 
 fn write(out: &mut String, value: &Value, indent: Option<usize>, depth: usize) -> Result<(), Error> {
+    // Lines and their indents are what the budget has not been asked for.
+    if out.len() > LIMIT {
+        return Err(Error::from(ErrorKind::WriteFailure));
+    }
     if depth > DEPTH_LIMIT {
         return Err(Error::new(ErrorKind::InvalidOperation, "tojson: values nest too deeply"));
     }
