@@ -77,11 +77,12 @@ pub(crate) fn paths(path: &Path) -> Vec<PathBuf> {
 /// A file's bytes.
 pub(crate) fn bytes(path: &Path, load: Load) -> Result<Bytes<'static>, Error> {
     let at = |error| Error::Io { path: path.to_path_buf(), error };
-    let mut file = File::open(path).map_err(at)?;
-    let meta = file.metadata().map_err(at)?;
-    if !meta.is_file() {
+    // Looked at before it is opened: a pipe would keep whoever opens it waiting.
+    if !std::fs::metadata(path).map_err(at)?.is_file() {
         return Err(Error::Path { path: path.to_path_buf(), what: "is not a file".into() });
     }
+    let mut file = File::open(path).map_err(at)?;
+    let meta = file.metadata().map_err(at)?;
     if meta.len() == 0 {
         return Err(Error::Path { path: path.to_path_buf(), what: "is empty".into() });
     }

@@ -25,8 +25,11 @@ impl Part {
     /// Begins the file that will be at `path`.
     ///
     /// # Errors
-    /// The folder does not take it.
+    /// The folder does not take it, or what has the name is no file: a device or a pipe would be replaced by one.
     pub fn create(path: &Path) -> io::Result<Part> {
+        if std::fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
+            return Err(io::Error::other("there is something of that name that is not a file"));
+        }
         let mut name = path.file_name().unwrap_or_default().to_os_string();
         name.push(format!(".{}.part", std::process::id()));
         let part = path.with_file_name(name);
@@ -94,6 +97,7 @@ mod tests {
         part.write(b"new").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         assert_eq!(part.finish().unwrap(), 7);
+        assert!(Part::create(&folder).is_err());
         assert_eq!(std::fs::read(&path).unwrap(), b"the new");
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
         std::fs::remove_dir_all(&folder).unwrap();

@@ -23,6 +23,8 @@ mod files;
 mod inspect;
 #[path = "cli/memory.rs"]
 mod memory;
+#[path = "cli/odd.rs"]
+mod odd;
 #[path = "cli/prompts.rs"]
 mod prompts;
 #[path = "cli/quantize.rs"]

@@ -8,6 +8,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use ocelli_kernels::cpu;
 use ocelli_kernels::ops::Kernels;
+use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -208,22 +209,22 @@ pub fn kernels() -> anyhow::Result<&'static dyn Kernels> {
 #[derive(Args)]
 pub struct AnswerArgs {
     /// Randomness: 0 always takes the likeliest token.
-    #[arg(long, value_name = "T", default_value_t = 0.0)]
+    #[arg(long, value_name = "T", default_value_t = 0.0, allow_negative_numbers = true)]
     temperature: f32,
     /// Choose among the K likeliest tokens only; 0 is all.
     #[arg(long, value_name = "K", default_value_t = 0)]
     top_k: usize,
     /// Choose among the likeliest tokens that together have this probability.
-    #[arg(long, value_name = "P", default_value_t = 1.0)]
+    #[arg(long, value_name = "P", default_value_t = 1.0, allow_negative_numbers = true)]
     top_p: f32,
     /// Choose among tokens at least this probable relative to the likeliest.
-    #[arg(long, value_name = "P", default_value_t = 0.0)]
+    #[arg(long, value_name = "P", default_value_t = 0.0, allow_negative_numbers = true)]
     min_p: f32,
     /// Seed of the random choices: the same seed gives the same answer on every machine.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
     seed: u64,
     /// Make tokens of the last 64 less likely: above 1.
-    #[arg(long, value_name = "R", default_value_t = 1.0)]
+    #[arg(long, value_name = "R", default_value_t = 1.0, allow_negative_numbers = true)]
     repetition_penalty: f32,
     /// End the answer after so many tokens.
     #[arg(short = 'n', long, value_name = "N", default_value_t = 512)]
@@ -232,7 +233,7 @@ pub struct AnswerArgs {
     #[arg(long, value_name = "TEXT")]
     stop: Vec<String>,
     /// End everything after so many seconds (or `500ms`).
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration, allow_negative_numbers = true)]
     pub deadline: Option<Duration>,
 }
 
@@ -267,13 +268,22 @@ impl AnswerArgs {
     }
 }
 
+/// Bytes of standard input that are read as a prompt: more than any context holds.
+pub const PROMPT: u64 = 64 << 20;
+
 /// The prompt: the argument, or standard input.
 pub fn prompt(argument: Option<&str>) -> anyhow::Result<String> {
     match argument {
         Some(text) if text != "-" => Ok(text.into()),
         _ => {
-            let text = std::io::read_to_string(std::io::stdin())
-                .context("reading the prompt from standard input")?;
+            let mut bytes = Vec::new();
+            let read = std::io::stdin().lock().take(PROMPT + 1).read_to_end(&mut bytes);
+            read.context("reading the prompt from standard input")?;
+            if bytes.len() as u64 > PROMPT {
+                let what = format!("the prompt on standard input has more than {PROMPT} bytes");
+                return Err(Failure::Usage(what).into());
+            }
+            let text = String::from_utf8(bytes).context("reading the prompt from standard input")?;
             Ok(text.strip_suffix('\n').map(String::from).unwrap_or(text))
         }
     }

@@ -1,13 +1,13 @@
 //! `ocelli chat`: turn by turn at a terminal.
 
 use super::album::Album;
-use super::args::{AnswerArgs, LargestImage, ModelArgs, Outcome};
+use super::args::{AnswerArgs, LargestImage, ModelArgs, Outcome, PROMPT};
 use super::photos;
 use super::terminal::{Bar, Page, say};
 use crate::conversation::{Content, Message, Part, Template};
 use crate::{Error, Reading, Segment, Session};
 use clap::Args;
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal, Read, Write};
 use std::path::Path;
 
 /// Arguments of `chat`.
@@ -67,10 +67,14 @@ impl Chat {
             if interactive {
                 let _ = write!(std::io::stderr(), "> ");
             }
-            let mut line = String::new();
-            if stdin.lock().read_line(&mut line)? == 0 {
+            let mut line = Vec::new();
+            if stdin.lock().take(PROMPT).read_until(b'\n', &mut line)? == 0 {
                 return Ok(());
             }
+            let Ok(line) = String::from_utf8(line) else {
+                say(format_args!("ocelli: that line is not UTF-8 text"));
+                continue;
+            };
             // An interrupt while typing is no wish for the answer to come.
             talk.session.stopper().clear();
             match line.trim() {

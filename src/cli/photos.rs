@@ -1,9 +1,11 @@
 //! Images named on the command line.
 
 use super::Failure;
-use crate::image::{self, DecodeOptions, Image};
+use crate::image::{self, DecodeOptions, Image, ImageError};
 use crate::{ImageReport, ImageSizes};
 use anyhow::Context;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -36,7 +38,7 @@ pub fn needs(images: &[Encoded]) -> (ImageSizes, Option<u64>) {
 
 /// Reads a file and its header.
 pub fn open(path: &Path, max_pixels: u64) -> anyhow::Result<Encoded> {
-    let bytes = std::fs::read(path).map_err(|error| Failure::Photo { path: path.to_path_buf(), error })?;
+    let bytes = read(path, max_pixels).map_err(|error| Failure::Photo { path: path.to_path_buf(), error })?;
     let header = image::probe(&bytes, &options(max_pixels)).with_context(|| path.display().to_string())?;
     Ok(Encoded {
         path: path.to_path_buf(),
@@ -44,6 +46,25 @@ pub fn open(path: &Path, max_pixels: u64) -> anyhow::Result<Encoded> {
         size: (header.width, header.height),
         peak: header.peak_bytes,
     })
+}
+
+/// A file's bytes, or a pipe's: as many as an image of so many pixels may have. Of what is no file and begins like no image
+/// just the beginning: a device may have no end.
+fn read(path: &Path, max_pixels: u64) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let most = max_pixels.saturating_mul(8).saturating_add(64 << 20);
+    let mut bytes = Vec::new();
+    (&file).take(12).read_to_end(&mut bytes)?;
+    let start = image::probe(&bytes, &options(max_pixels));
+    if !file.metadata()?.is_file() && matches!(start, Err(ImageError::UnknownFormat { .. })) {
+        return Ok(bytes);
+    }
+    (&file).take(most).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        let what = format!("it has more than {most} bytes, which no image of {max_pixels} pixels has");
+        return Err(io::Error::other(what));
+    }
+    Ok(bytes)
 }
 
 fn options(max_pixels: u64) -> DecodeOptions {

@@ -1,5 +1,6 @@
 //! `ocelli run`: one question, one answer.
 
+use super::Failure;
 use super::args::{AnswerArgs, ModelArgs, Outcome, Place, place_images, prompt};
 use super::photos::{self, Encoded};
 use super::profile::{self, Detail};
@@ -48,6 +49,9 @@ impl Run {
         let model = self.model.open(!self.image.is_empty())?;
         let load = start.elapsed();
         let prompt = prompt(self.prompt.as_deref())?;
+        if prompt.trim().is_empty() && self.image.is_empty() && !self.raw {
+            return Err(Failure::Usage("the prompt is empty".into()).into());
+        }
         let places = place_images(&prompt, self.image.len())?;
         let images: Vec<Encoded> = self
             .image
