@@ -130,7 +130,7 @@ pub fn convert(
 ) -> Result<Vec<(PathBuf, Made)>, Failure> {
     let broken = |error: Error| Failure::Checkpoint { path: folder.into(), error };
     std::fs::read_dir(folder).map_err(|error| Failure::NoFolder { path: folder.into(), error })?;
-    let disk = Disk { path: folder.into(), open: Mutex::default() };
+    let disk = Disk::new(folder);
     let checkpoint = Checkpoint::open(&disk).map_err(broken)?;
     let name = match &request.name {
         Some(name) => name.clone(),
@@ -187,12 +187,17 @@ fn write(
 }
 
 /// A folder on the disk.
-struct Disk {
+pub(crate) struct Disk {
     path: PathBuf,
     open: Mutex<BTreeMap<String, Arc<Mutex<File>>>>,
 }
 
 impl Disk {
+    /// Nothing is opened yet.
+    pub(crate) fn new(path: &Path) -> Disk {
+        Disk { path: path.into(), open: Mutex::default() }
+    }
+
     /// A file, opened once.
     fn file(&self, name: &str) -> io::Result<Arc<Mutex<File>>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);

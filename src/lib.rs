@@ -82,6 +82,8 @@ mod synthesize;
 pub mod template;
 mod timings;
 pub mod tokenizer;
+#[cfg(feature = "cli")]
+mod verify;
 
 pub use bill::Bill;
 pub use error::Error;

@@ -10,12 +10,13 @@ use crate::model::{Model, weights};
 use crate::plan::{cache_layout, default_threads};
 use crate::session::zeroed;
 use alloc::vec::Vec;
+use core::ops::Range;
 use ocelli_kernels::cpu;
 use ocelli_kernels::ops::Kernels;
 use ocelli_kernels::ops::embed::Cell;
 use ocelli_kernels::ops::memory::Layout;
 use ocelli_kernels::pool::{Never, Pool};
-use ocelli_kernels::run::{Cache, Call, Machine, Memory, Watch};
+use ocelli_kernels::run::{Cache, Call, Machine, Memory, Observer, Watch};
 use ocelli_kernels::tape::Tape;
 
 /// Rows of a call: enough that a panel of weights is used many times, few enough that their logits are some megabytes.
@@ -75,15 +76,39 @@ impl<'m> Scorer<'m> {
     /// # Errors
     /// The context is full.
     pub fn read(&mut self, ids: &[u32], logits: bool) -> Result<&[f32], Error> {
-        self.cells.clear();
-        self.cells.extend(ids.iter().map(|id| Cell::Token(*id)));
+        let mut cells = core::mem::take(&mut self.cells);
+        cells.clear();
+        cells.extend(ids.iter().map(|id| Cell::Token(*id)));
+        let range = self.run(&cells, &[], logits, Watch::default());
+        self.cells = cells;
+        Ok(self.arena.get(range?).unwrap_or(&[]))
+    }
+
+    /// The same for tokens and rows of images, with somebody who looks on: logits of every cell.
+    ///
+    /// # Errors
+    /// As [`read`](Scorer::read).
+    pub fn watch(&mut self, cells: &[Cell], rows: &[f32], observer: Observer<'_>) -> Result<&[f32], Error> {
+        let watch = Watch { observer: Some(observer), profile: None };
+        let range = self.run(cells, rows, true, watch)?;
+        Ok(self.arena.get(range).unwrap_or(&[]))
+    }
+
+    /// Gives where in the arena the result is.
+    fn run(
+        &mut self,
+        cells: &[Cell],
+        rows: &[f32],
+        logits: bool,
+        watch: Watch<'_>,
+    ) -> Result<Range<usize>, Error> {
         let tape = if logits { &self.every } else { &self.last };
         let cache = Some(Cache { layout: self.layout, memory: &mut self.cache });
         let mut memory = Memory { arena: &mut self.arena, scratch: &mut self.scratch, cache };
-        let call = Call { units: ids.len(), cells: &self.cells, past: self.past, ..Call::default() };
+        let call = Call { units: cells.len(), cells, rows, past: self.past, ..Call::default() };
         let machine = Machine { kernels: self.kernels, pool: &self.pool };
-        tape.run(machine, weights(&self.files), &mut memory, call, &Never, Watch::default())?;
-        self.past += ids.len();
-        Ok(self.arena.get(tape.output_range(ids.len())).unwrap_or(&[]))
+        tape.run(machine, weights(&self.files), &mut memory, call, &Never, watch)?;
+        self.past += cells.len();
+        Ok(tape.output_range(cells.len()))
     }
 }

@@ -31,6 +31,8 @@ mod prompts;
 mod quantize;
 #[path = "cli/synthesize.rs"]
 mod synthesize;
+#[path = "cli/verify.rs"]
+mod verify;
 
 use serde_json::Value;
 use std::io::Write;

@@ -25,7 +25,7 @@ mod model;
 mod naming;
 mod plan;
 mod rope;
-mod safetensors;
+pub mod safetensors;
 mod text;
 mod tokenizer;
 mod tower;

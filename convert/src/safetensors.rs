@@ -24,19 +24,22 @@ const HEADER: u64 = 100_000_000;
 
 /// A tensor of a file.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Stored {
+pub struct Stored {
     /// Its name.
-    pub(crate) name: String,
+    pub name: String,
     /// The type of its numbers.
-    pub(crate) kind: TensorType,
+    pub kind: TensorType,
     /// Its extents, slowest first.
-    pub(crate) shape: Vec<u64>,
+    pub shape: Vec<u64>,
     /// Where in the file its bytes begin.
-    pub(crate) offset: u64,
+    pub offset: u64,
 }
 
-/// Reads the header of a file.
-pub(crate) fn read(folder: &dyn Folder, file: &str) -> Result<Vec<Stored>, Error> {
+/// Reads the header of a file: its tensors by name.
+///
+/// # Errors
+/// It cannot be read, or claims something that is not so.
+pub fn read(folder: &dyn Folder, file: &str) -> Result<Vec<Stored>, Error> {
     let at = |error| Error::Io { file: file.into(), error };
     let len = folder.size(file).map_err(at)?;
     let Some(after) = len.checked_sub(8) else { return Err(Error::NoHeader { file: file.into(), len }) };

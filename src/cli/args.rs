@@ -73,12 +73,22 @@ impl Kv {
     }
 }
 
+/// How an image becomes a square.
 #[derive(Clone, Copy, ValueEnum)]
-enum Way {
+pub enum Way {
     /// Pad to a square with the mean colour.
     Pad,
     /// Cut the centre out.
     Crop,
+}
+
+impl From<Way> for Preprocess {
+    fn from(way: Way) -> Preprocess {
+        match way {
+            Way::Pad => Preprocess::Pad,
+            Way::Crop => Preprocess::Crop,
+        }
+    }
 }
 
 /// A number of bytes, or one with K, M or G.
@@ -151,10 +161,7 @@ impl ModelArgs {
             ..Options::default()
         };
         options.kv = self.kv.map(Kv::stored);
-        options.preprocess = self.preprocess.map(|way| match way {
-            Way::Pad => Preprocess::Pad,
-            Way::Crop => Preprocess::Crop,
-        });
+        options.preprocess = self.preprocess.map(Preprocess::from);
         options
     }
 }

@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::compare::Failure as Apart;
 use crate::image::ImageError;
+use crate::verify::Failure as Unverified;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,6 +26,7 @@ mod report;
 mod run;
 mod synthesize;
 mod terminal;
+mod verify;
 mod work;
 
 /// Quantized vision-language models on small machines: GGUF files in, text out, offline, on the CPU.
@@ -73,6 +75,8 @@ enum Command {
     Quantize(quantize::Quantize),
     /// Say what a smaller model costs: its logits, images' rows and answers beside those of another.
     Compare(compare::Compare),
+    /// Find the first stage of a model that is not what a reference computes.
+    Verify(verify::Verify),
     /// Measure speed, beside what the machine can do.
     Bench(bench::Bench),
 }
@@ -115,6 +119,7 @@ pub fn main() -> ExitCode {
         Command::Convert(convert) => convert.run(),
         Command::Quantize(quantize) => quantize.run(),
         Command::Compare(compare) => compare.run(),
+        Command::Verify(verify) => verify.run(),
         Command::Bench(bench) => bench.run(),
     };
     let Err(error) = result else { return ExitCode::SUCCESS };
@@ -155,6 +160,11 @@ fn exit_code(error: &anyhow::Error) -> u8 {
             return 2;
         }
         Some(_) => return 3,
+        None => {}
+    }
+    match error.downcast_ref::<Unverified>() {
+        Some(Unverified::Engine(error)) => return engine_code(error),
+        Some(_) => return 2,
         None => {}
     }
     error.downcast_ref::<Error>().map_or(1, engine_code)
