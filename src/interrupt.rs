@@ -2,11 +2,13 @@
 //! system's, or one that the caller gives ([`Session::set_clock`](crate::Session::set_clock)); without the feature `std`
 //! there is no other.
 
+use crate::error::Error;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use core::time::Duration;
 use ocelli_kernels::pool::Interrupt;
 use ocelli_kernels::profile::Clock;
+use ocelli_kernels::run::RunError;
 
 /// A handle that stops a session's work from any thread. Clones stop the same session.
 #[derive(Clone, Debug, Default)]
@@ -107,6 +109,14 @@ impl Stopper {
 impl Interrupt for Stopper {
     fn stopped(&self) -> bool {
         self.is_stopped() || self.is_late()
+    }
+}
+
+/// Which of the two reasons to stop it was, where it was one.
+pub(crate) fn stopped(stopper: &Stopper, error: RunError) -> Error {
+    match error {
+        RunError::Stopped if !stopper.is_stopped() && stopper.is_late() => Error::Deadline,
+        other => other.into(),
     }
 }
 

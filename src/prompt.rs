@@ -2,11 +2,14 @@
 
 use crate::error::Error;
 use crate::image::{Frame, Preprocessor};
+use crate::interrupt::{Stopper, stopped};
 use crate::model::Model;
 use crate::plan::Plan;
 use crate::tokenizer::{Run, Special};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use ocelli_kernels::pool::{Interrupt, Never};
+use ocelli_kernels::run::RunError;
 use ocelli_models::Piece;
 
 /// An image as the model is shown it: RGB, three bytes a pixel, rows without gaps.
@@ -26,9 +29,13 @@ impl<'a> Photo<'a> {
     }
 }
 
+/// Blocks of 32 bytes between two looks at the interrupt: some microseconds.
+const ASKED: usize = 1024;
+
 /// What tells images apart in the cache: FNV-1a over size, format and pixels, in four strands of eight bytes at a time
-/// (one strand would wait for its multiplication).
-fn fingerprint(frame: &Frame<'_>) -> u64 {
+/// (one strand would wait for its multiplication). The interrupt is asked every [`ASKED`] blocks: a large image takes
+/// tens of milliseconds. Nothing if it stopped.
+fn fingerprint(frame: &Frame<'_>, interrupt: &dyn Interrupt) -> Option<u64> {
     let step = |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x0000_0100_0000_01b3);
     let size = u64::from(frame.width()) << 32 | u64::from(frame.height());
     let kind =
@@ -37,14 +44,19 @@ fn fingerprint(frame: &Frame<'_>) -> u64 {
     let mut strands = [start, start ^ 1, start ^ 2, start ^ 3];
     for row in frame.bytes() {
         let (blocks, rest) = row.as_chunks::<32>();
-        for block in blocks {
-            for (strand, word) in strands.iter_mut().zip(block.as_chunks::<8>().0) {
-                *strand = step(*strand, u64::from_le_bytes(*word));
+        for blocks in blocks.chunks(ASKED) {
+            if interrupt.stopped() {
+                return None;
+            }
+            for block in blocks {
+                for (strand, word) in strands.iter_mut().zip(block.as_chunks::<8>().0) {
+                    *strand = step(*strand, u64::from_le_bytes(*word));
+                }
             }
         }
         strands[0] = rest.iter().fold(strands[0], |hash, byte| step(hash, u64::from(*byte)));
     }
-    strands.into_iter().fold(start, step)
+    Some(strands.into_iter().fold(start, step))
 }
 
 /// An image that has been read, without its pixels: what to show in its place from then on, because a camera's buffer
@@ -59,13 +71,15 @@ pub struct Seen {
 impl Seen {
     /// Of a frame, or of an RGB image as one ([`Frame::rgb`]).
     pub fn of(frame: &Frame<'_>) -> Seen {
-        Seen { width: frame.width(), height: frame.height(), fingerprint: fingerprint(frame) }
+        // Never does not stop it.
+        Seen::looking(frame, &Never).unwrap_or(Seen { width: 0, height: 0, fingerprint: 0 })
     }
-}
 
-/// A frame with its pixels.
-fn shown(frame: Frame<'_>) -> (Seen, Option<Frame<'_>>) {
-    (Seen::of(&frame), Some(frame))
+    /// Nothing if the interrupt stopped it.
+    fn looking(frame: &Frame<'_>, interrupt: &dyn Interrupt) -> Option<Seen> {
+        let fingerprint = fingerprint(frame, interrupt)?;
+        Some(Seen { width: frame.width(), height: frame.height(), fingerprint })
+    }
 }
 
 /// A part of a prompt.
@@ -125,15 +139,28 @@ pub struct ImageReport {
 impl<'a> Prompt<'a> {
     /// Lays segments out. Neighbouring texts are tokenized as one, as the reference tokenizes the rendered
     /// conversation; the BOS token comes first if the file asks for it and the text does not begin with it.
-    pub(crate) fn new(model: &Model<'_>, plan: &Plan, segments: &[Segment<'a>]) -> Result<Prompt<'a>, Error> {
+    ///
+    /// Looking at an image's pixels is stopped like all work.
+    pub(crate) fn new(
+        model: &Model<'_>,
+        plan: &Plan,
+        segments: &[Segment<'a>],
+        stopper: &Stopper,
+    ) -> Result<Prompt<'a>, Error> {
+        let shown = |frame: Frame<'a>| {
+            let seen = Seen::looking(&frame, stopper).ok_or_else(|| stopped(stopper, RunError::Stopped))?;
+            Ok((seen, Some(frame)))
+        };
         let mut prompt = Prompt { entries: Vec::new(), images: Vec::new() };
         let mut text: Vec<(String, Special)> = Vec::new();
         for segment in segments {
             match segment {
                 Segment::Control(words) => text.push((words.to_string(), Special::Parse)),
                 Segment::Text(words) => text.push((words.to_string(), Special::Plain)),
-                Segment::Image(photo) => prompt.show(model, plan, photo.frame().map(shown), &mut text)?,
-                Segment::Frame(frame) => prompt.show(model, plan, Ok(shown(*frame)), &mut text)?,
+                Segment::Image(photo) => {
+                    prompt.show(model, plan, photo.frame().and_then(shown), &mut text)?
+                }
+                Segment::Frame(frame) => prompt.show(model, plan, shown(*frame), &mut text)?,
                 Segment::Seen(seen) => prompt.show(model, plan, Ok((*seen, None)), &mut text)?,
             }
         }
@@ -199,11 +226,41 @@ impl<'a> Prompt<'a> {
 impl<'a> Shown<'a> {
     /// An image by itself.
     pub(crate) fn new(frame: Frame<'a>, way: Preprocessor) -> Shown<'a> {
-        Shown { fingerprint: fingerprint(&frame), frame: Some(frame), way, number: 0 }
+        Shown { fingerprint: Seen::of(&frame).fingerprint, frame: Some(frame), way, number: 0 }
     }
 
     pub(crate) fn report(&self) -> ImageReport {
         let plan = self.way.plan();
         ImageReport { views: plan.views(), rows: plan.rows, columns: plan.columns, tokens: plan.tokens() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    /// Stops when it is asked for the last time.
+    struct After(AtomicUsize);
+
+    impl Interrupt for After {
+        fn stopped(&self) -> bool {
+            self.0.fetch_sub(1, Relaxed) == 1
+        }
+    }
+
+    #[test]
+    fn pixels_are_looked_at_until_somebody_stops_it() {
+        // 3 MB in one row: more than one look within it.
+        let pixels: Vec<u8> = (0..3 << 20).map(|n: u32| n as u8).collect();
+        let frame = Frame::rgb(&pixels, 1 << 20, 1).unwrap();
+        let seen = Seen::of(&frame);
+        let after = |times| Seen::looking(&frame, &After(AtomicUsize::new(times)));
+        let looks = pixels.len() / (32 * ASKED);
+        assert_eq!(looks, 96);
+        assert_eq!((after(1), after(looks)), (None, None), "at the first look, at the last");
+        assert_eq!(after(looks + 1), Some(seen), "and nobody stopped it");
     }
 }

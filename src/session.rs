@@ -3,7 +3,7 @@
 use crate::bill::Bill;
 use crate::error::Error;
 use crate::image::ImageError;
-use crate::interrupt::Stopper;
+use crate::interrupt::{Stopper, stopped};
 use crate::model::{self, Model};
 use crate::options::Options;
 use crate::plan::Plan;
@@ -208,7 +208,7 @@ impl<'m> Session<'m> {
         segments: &[Segment<'_>],
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Reading, Error> {
-        let prompt = Prompt::new(self.model, &self.plan, segments)?;
+        let prompt = Prompt::new(self.model, &self.plan, segments, &self.stopper)?;
         let reused = self.take_in(&prompt, progress)?;
         let is_row = |e: &&Entry| matches!(e, Entry::Row(..));
         Ok(Reading {
@@ -296,7 +296,7 @@ impl<'m> Session<'m> {
         let profile = self.profiles.as_mut().and_then(|profiles| profiles.of(stage));
         let watch = Watch { observer: None, profile };
         let result = plan.decode.run(machine, weights, &mut memory, call, &self.stopper, watch);
-        result.map(|_| ()).map_err(|error| why(&self.stopper, error))
+        result.map(|_| ()).map_err(|error| stopped(&self.stopper, error))
     }
 
     /// Encodes an image's views, one after the other, into the rows that cells refer to.
@@ -357,7 +357,7 @@ impl<'m> Session<'m> {
         let profile = self.profiles.as_mut().and_then(|profiles| profiles.of(Stage::Encode));
         let watch = Watch { observer: None, profile };
         let result = vision.tape.run(machine, weights, &mut memory, call, &self.stopper, watch);
-        let out = result.map_err(|error| why(&self.stopper, error))?;
+        let out = result.map_err(|error| stopped(&self.stopper, error))?;
         let first = view as usize * out.len();
         let planned = size_of_val(rows);
         let room = rows.get_mut(first..first + out.len());
@@ -464,18 +464,10 @@ impl core::fmt::Debug for Session<'_> {
     }
 }
 
-/// Which of the two reasons to stop it was.
-fn why(stopper: &Stopper, error: RunError) -> Error {
-    match error {
-        RunError::Stopped if !stopper.is_stopped() && stopper.is_late() => Error::Deadline,
-        other => other.into(),
-    }
-}
-
 /// Why an image was not made ready.
 fn unseen(stopper: &Stopper, error: ImageError) -> Error {
     match error {
-        ImageError::Resize(ResizeError::Cancelled) => why(stopper, RunError::Stopped),
+        ImageError::Resize(ResizeError::Cancelled) => stopped(stopper, RunError::Stopped),
         other => other.into(),
     }
 }

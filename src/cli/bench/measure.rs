@@ -11,7 +11,7 @@ use crate::cli::work::{Limits, Seen, decoding, one_view, reading};
 use crate::image::Image;
 use crate::prompt::Prompt;
 use crate::sampler::Sampler;
-use crate::{Load, Mmproj, Model, Options, Photo, Segment, Session};
+use crate::{Load, Mmproj, Model, Options, Photo, Segment, Session, Stopper};
 use ocelli_kernels::profile::Clock;
 use ocelli_kernels::work::Work;
 use std::path::Path;
@@ -135,7 +135,8 @@ impl Measured<'_> {
         if let Some(photo) = photo {
             let image = photo.decode(self.amounts.max_pixels)?.0;
             let plan = model.plan(&options)?;
-            let question = Prompt::new(model, &plan, &question(&image))?.entries.len();
+            let prompt = Prompt::new(model, &plan, &question(&image), &Stopper::default())?;
+            let question = prompt.entries.len();
             longest = longest.max(question.saturating_add(self.amounts.generate));
         }
         let deepest = self.amounts.depth.iter().copied().max().unwrap_or(0);
