@@ -4,7 +4,7 @@ use crate::Error;
 use crate::compare::Failure as Apart;
 use crate::image::ImageError;
 use crate::verify::Failure as Unverified;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -105,6 +105,11 @@ impl std::fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+/// The whole command line, for what describes it: manual pages, completions.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
 
 /// Runs the command of the process's arguments.
 pub fn main() -> ExitCode {
