@@ -28,7 +28,10 @@ impl<F: Float> Kind for Floating<F> {
 
     #[inline(always)]
     fn shape<I: Isa>() -> (usize, usize) {
-        (1, I::SUMS)
+        // Of two panels half as many rows, each of which is found by a pointer of its own: sixteen do not fit the integer
+        // registers.
+        let panels = I::PANELS.min(super::PANELS);
+        (panels, I::SUMS / panels)
     }
 
     #[inline(always)]
@@ -79,11 +82,19 @@ impl<F: Float> Kind for Floating<F> {
         for t in 0..T {
             rows[t] = &x[t][..n];
         }
+        let mut cut = [&panels[0][..0]; P];
         for p in 0..P {
-            for (k, w) in panels[p][..n].iter().enumerate() {
-                let w = isa.load(w);
-                for t in 0..T {
-                    y[t][p] = isa.fma(w, isa.splat(rows[t][k]), y[t][p]);
+            cut[p] = &panels[p][..n];
+        }
+        for k in 0..n {
+            let mut w = [isa.splat(0.0); P];
+            for p in 0..P {
+                w[p] = isa.load(&cut[p][k]);
+            }
+            for t in 0..T {
+                let x = isa.splat(rows[t][k]);
+                for p in 0..P {
+                    y[t][p] = isa.fma(w[p], x, y[t][p]);
                 }
             }
         }

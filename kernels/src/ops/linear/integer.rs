@@ -144,10 +144,9 @@ impl<F: Quantized> Kind for Integer<F> {
         let n = x.iter().fold(n, |n, x| n.min(x.len()));
         // Loops over `T` and `P` instead of `array::map`: a compiler may leave that as a call, compiled without the
         // instruction set.
-        let mut cut = [Panel::default(); P];
+        let mut panel_codes = [&[[[0; 4 * LANES]; 8]; 0][..]; P];
         for p in 0..P {
-            let Some(panel) = panels[p].cut(n, n * Self::PARTS) else { return y };
-            cut[p] = panel;
+            panel_codes[p] = &panels[p].codes[..n];
         }
         let mut rows = [&x[0][..0]; T];
         for t in 0..T {
@@ -163,18 +162,19 @@ impl<F: Quantized> Kind for Integer<F> {
                 }
                 let mut codes = [&[[0; 4 * LANES]; 0][..]; P];
                 for p in 0..P {
-                    codes[p] = &cut[p].codes[g][chunks.clone()];
+                    codes[p] = &panel_codes[p][g][chunks.clone()];
                 }
                 let i = dot_panel::<I, F, T, P>(isa, i, codes, inputs);
                 let at = g * Self::PARTS + part;
                 for p in 0..P {
-                    let scale = isa.load(&cut[p].scales[at]);
+                    let scale = lane(isa, panels[p].scales, at);
                     for t in 0..T {
                         y[t][p] = Self::scaled(isa, i[t][p], scale, &rows[t][g], y[t][p]);
-                        if F::MINIMUM
-                            && let Some(minimum) = cut[p].minimums.get(at)
-                        {
-                            y[t][p] = Self::raised(isa, isa.load(minimum), &rows[t][g], part, y[t][p]);
+                    }
+                    if F::MINIMUM {
+                        let minimum = lane(isa, panels[p].minimums, at);
+                        for t in 0..T {
+                            y[t][p] = Self::raised(isa, minimum, &rows[t][g], part, y[t][p]);
                         }
                     }
                 }
@@ -184,13 +184,11 @@ impl<F: Quantized> Kind for Integer<F> {
     }
 }
 
-impl<'a> Panel<'a> {
-    /// The first so many groups of codes, and of the format.
-    #[inline(always)]
-    fn cut(&self, codes: usize, groups: usize) -> Option<Panel<'a>> {
-        let minimums = self.minimums.get(..groups).unwrap_or(&[]);
-        Some(Panel { codes: self.codes.get(..codes)?, scales: self.scales.get(..groups)?, minimums })
-    }
+/// What scales a group, of sixteen rows. Each group has one; that it is looked for keeps the products of a group and their
+/// scaling apart, which compilers else mix until registers run out (a quarter of the speed).
+#[inline(always)]
+fn lane<I: Isa>(isa: I, lanes: &[Lane], at: usize) -> I::F {
+    if let Some(lane) = lanes.get(at) { isa.load(lane) } else { isa.splat(0.0) }
 }
 
 /// One group of a format in terms of one group of activations, which may hold two of them.

@@ -43,7 +43,7 @@ mod integer;
 pub(crate) use floating::Floating;
 pub(crate) use integer::Integer;
 
-/// The most panels of codes that an instruction set multiplies together.
+/// The most panels that an instruction set multiplies together.
 const PANELS: usize = if cfg!(target_arch = "x86_64") { 2 } else { 1 };
 
 /// Output columns of a tile: two panels.
@@ -51,8 +51,8 @@ pub const COLUMNS: usize = 2 * LANES;
 
 /// Cells of scratch a thread needs.
 pub const SCRATCH: usize = {
-    let integer = PANELS * integer::SCRATCH;
-    if integer > floating::SCRATCH { integer } else { floating::SCRATCH }
+    let (integer, floating) = (integer::SCRATCH, floating::SCRATCH);
+    PANELS * if integer > floating { integer } else { floating }
 };
 
 /// One `f32` for each weight row of a panel.
@@ -164,9 +164,9 @@ impl<K: Kind> Map<'_, '_, K> {
     ) {
         let ((_, most), rows) = (K::shape::<I>(), tile.rows());
         let mut row = rows.start;
-        while most >= 16 && row + 16 <= rows.end {
-            self.rows::<I, 16, P>(isa, panels, row, first, stretch, tile);
-            row += 16;
+        while most == 8 && row + 8 <= rows.end {
+            self.rows::<I, 8, P>(isa, panels, row, first, stretch, tile);
+            row += 8;
         }
         while most == 6 && row + 6 <= rows.end {
             self.rows::<I, 6, P>(isa, panels, row, first, stretch, tile);

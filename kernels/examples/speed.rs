@@ -1,0 +1,135 @@
+//! How fast the kernels alone are, on one thread: the figures that ARCHITECTURE.md gives for them.
+//!
+//! ```text
+//! cargo run --release -p ocelli-kernels --example speed -- [INSTRUCTION SET] [FORMAT]
+//! ```
+//!
+//! For each format a map of 256 rows (768 inputs, 768 outputs), whose weights stay in the second-level cache, and one row by
+//! weights of 64 MiB, which do not; then attention. Each figure is the best of several runs: a shared machine only ever
+//! takes away. Above them stands what the units give when nothing is in their way (`ops::peak`).
+#![allow(clippy::unwrap_used, reason = "an example that is run by hand")]
+
+use ocelli_kernels::cpu;
+use ocelli_kernels::formats::Format;
+use ocelli_kernels::ops::activation::Activation;
+use ocelli_kernels::ops::attention::Attention;
+use ocelli_kernels::ops::memory::{Layout, Stored};
+use ocelli_kernels::ops::peak::{Peak, Units};
+use ocelli_kernels::ops::{Job, Kernels, linear, quantize};
+use ocelli_kernels::pool::{Never, Pool};
+use ocelli_kernels::tile::Grid;
+use ocelli_kernels::weight::Matrix;
+use std::time::Instant;
+
+/// Cells of scratch, more than any operation here takes.
+const SCRATCH: usize = 1 << 17;
+const RUNS: usize = 15;
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let kernels = cpu::choose(arguments.next().as_deref()).unwrap();
+    let only = arguments.next();
+    let mut bench = Bench { kernels, pool: Pool::new(1), scratch: Aligned::new(SCRATCH) };
+    println!("{}, one thread", kernels.name());
+    for (units, name) in
+        [(Units::NarrowCodes, "4-bit codes"), (Units::WideCodes, "8-bit codes"), (Units::Float, "f32")]
+    {
+        let peak = Peak { units, passes: 2000 };
+        let seconds = bench.time(&Job::Peak(peak), 1, 1, (1, 1));
+        println!("{name:12} {:6.1} GOP/s with nothing in the way", peak.ops() as f64 / seconds / 1e9);
+    }
+    println!("{:12} {:>12} {:>28}", "weights", "256 rows", "one row, from memory");
+    for format in Format::ALL {
+        if only.as_ref().is_none_or(|only| only.eq_ignore_ascii_case(format.name())) {
+            let (many, _) = bench.linear(*format, 256, 768, 768);
+            let height = (64 << 20) / format.row_bytes(2048).unwrap();
+            let (one, bytes) = bench.linear(*format, 1, height, 2048);
+            println!("{:12} {many:6.1} GOP/s {one:14.1} GOP/s {bytes:5.2} GB/s", format.name());
+        }
+    }
+    println!("attention    {:6.1} GFLOP/s of 1024 queries over 1024 keys, 12 heads of 64", bench.attention());
+}
+
+/// What everything is run with.
+struct Bench {
+    kernels: &'static dyn Kernels,
+    pool: Pool,
+    scratch: Aligned,
+}
+
+impl Bench {
+    /// Runs a job once, tile by tile.
+    fn run(&mut self, job: &Job<'_>, out: &mut [f32], width: usize, tile: (usize, usize)) {
+        let Bench { kernels, pool, scratch } = self;
+        let grid = Grid::new(out, width, tile);
+        pool.run(&grid, scratch.get(), &Never, &|tile, scratch| kernels.tile(job, tile, scratch)).unwrap();
+    }
+
+    /// Seconds of the fastest run.
+    fn time(&mut self, job: &Job<'_>, rows: usize, width: usize, tile: (usize, usize)) -> f64 {
+        let mut out = vec![0.0; rows * width];
+        let once = |_| {
+            let start = Instant::now();
+            self.run(job, &mut out, width, tile);
+            start.elapsed().as_secs_f64()
+        };
+        (0..RUNS).map(once).fold(f64::INFINITY, f64::min)
+    }
+
+    /// A map by weights that are not random, since only their format matters: GOP/s, and GB/s of weights.
+    fn linear(&mut self, format: Format, rows: usize, height: usize, width: usize) -> (f64, f64) {
+        let row_bytes = format.row_bytes(width).unwrap();
+        // No pattern of these bytes is an infinity or a subnormal number of any format.
+        let bytes: Vec<u8> = (0..height * row_bytes).map(|i| 0x20 + (i * 7919 % 31) as u8).collect();
+        let weight = Matrix { bytes: &bytes, format, height, width, row_bytes };
+        let x: Vec<f32> = (0..rows * width).map(|i| (i * 7919 % 1000) as f32 / 500.0 - 1.0).collect();
+        let mut codes = vec![0.0; rows * quantize::cells(width)];
+        let job = Job::Quantize(quantize::Quantize { x: &x, width });
+        self.run(&job, &mut codes, quantize::cells(width), (8, usize::MAX));
+        let x = if format.is_float() { &x } else { &codes };
+        let job = Job::Linear(linear::Linear { x, weight, bias: None, activation: Activation::None });
+        let seconds = self.time(&job, rows, height, (256, linear::COLUMNS));
+        (2.0 * (rows * height * width) as f64 / seconds / 1e9, bytes.len() as f64 / seconds / 1e9)
+    }
+
+    /// An encoder's: every query sees every key. GFLOP/s.
+    fn attention(&mut self) -> f64 {
+        let (rows, heads, head_dim) = (1024, 12, 64);
+        let layout = Layout { stored: Stored::F32, heads, head_dim, capacity: rows };
+        let q: Vec<f32> =
+            (0..rows * heads * head_dim).map(|i| (i * 7919 % 1009) as f32 / 504.5 - 1.0).collect();
+        let [mut keys, mut values] =
+            [layout.keys(), layout.values()].map(|cells| Aligned::new(heads * cells));
+        keys.get().fill(0.3);
+        values.get().fill(0.3);
+        let job = Job::Attention(Attention {
+            q: &q,
+            keys: keys.get(),
+            values: values.get(),
+            layout,
+            groups: 1,
+            per_unit: rows,
+            past: 0,
+            causal: false,
+            scale: 0.125,
+        });
+        let seconds = self.time(&job, rows, heads * head_dim, (64, head_dim));
+        4.0 * (rows * rows * heads * head_dim) as f64 / seconds / 1e9
+    }
+}
+
+/// Cells that begin at a cache line.
+struct Aligned(Vec<f32>, usize);
+
+impl Aligned {
+    fn new(cells: usize) -> Self {
+        let room = vec![0.0; cells + 15];
+        let skip = room.as_ptr().align_offset(64).min(15);
+        Self(room, skip)
+    }
+
+    fn get(&mut self) -> &mut [f32] {
+        let end = self.0.len() - (15 - self.1);
+        &mut self.0[self.1..end]
+    }
+}
