@@ -10,6 +10,8 @@ pub struct Bill {
     pub text_weights: u64,
     /// The vision tower's file, mapped.
     pub vision_weights: u64,
+    /// The vision tower's matrices once more, as 8-bit codes (`Options::tower_int8`).
+    pub vision_int8: u64,
     /// The model's own tables: tokens, merges, tapes.
     pub tables: u64,
     /// Activations of the larger of the two towers, and scratch of every thread.
@@ -25,20 +27,24 @@ pub struct Bill {
 }
 
 impl Bill {
-    /// Weights of both towers.
+    /// Weights of both towers, as they lie in files.
     pub fn weights(&self) -> u64 {
         self.text_weights + self.vision_weights
     }
 
     /// Everything.
     pub fn total(&self) -> u64 {
-        self.weights() + self.tables + self.arena + self.kv + self.io
+        self.weights() + self.vision_int8 + self.tables + self.arena + self.kv + self.io
     }
 }
 
 impl fmt::Display for Bill {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Bill { tables, arena, kv, io, .. } = self;
-        write!(f, "weights {}, tables {tables}, arena {arena}, kv {kv}, io {io}", self.weights())
+        let Bill { vision_int8, tables, arena, kv, io, .. } = self;
+        write!(f, "weights {}, ", self.weights())?;
+        if *vision_int8 > 0 {
+            write!(f, "tower in int8 {vision_int8}, ")?;
+        }
+        write!(f, "tables {tables}, arena {arena}, kv {kv}, io {io}")
     }
 }

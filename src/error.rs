@@ -117,6 +117,14 @@ pub enum Error {
     Sampling(SamplerError),
     /// The instruction set asked for.
     Isa(UnknownIsa),
+    /// Numbers of a vision tower cannot be stored in 8 bits.
+    #[cfg(feature = "std")]
+    Encode {
+        /// The tensor.
+        tensor: String,
+        /// Which numbers, and why.
+        error: ocelli_quantize::encode::EncodeError,
+    },
     /// The model's numbers are not numbers: damaged or unsuitable weights.
     NotANumber,
     /// Stopped by another thread.
@@ -202,6 +210,8 @@ impl fmt::Display for Error {
             Error::Option { name, expected } => write!(f, "{name} must be {expected}"),
             Error::Sampling(error) => error.fmt(f),
             Error::Isa(error) => error.fmt(f),
+            #[cfg(feature = "std")]
+            Error::Encode { tensor, error } => write!(f, "{tensor:?} of the vision tower: {error}"),
             Error::NotANumber => {
                 f.write_str("the model computes values that are no numbers: its weights are damaged")
             }

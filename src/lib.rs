@@ -60,6 +60,8 @@ mod error;
 #[cfg(feature = "std")]
 mod files;
 pub mod image;
+#[cfg_attr(not(feature = "std"), path = "int8/without.rs")]
+mod int8;
 mod interrupt;
 mod model;
 mod options;

@@ -7,7 +7,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use ocelli_gguf::{Gguf, Shards};
 use ocelli_kernels::weight::Weights;
-use ocelli_models::{Decoder, Encoder, Source};
+use ocelli_models::{Decoder, Encoder, Instead, Source};
 
 /// Bytes of a file: borrowed from flash or a buffer, read, or mapped.
 #[derive(Debug)]
@@ -94,7 +94,9 @@ impl<'a> Model<'a> {
         }
         let name = shards.first().optional::<&str>("general.name").ok().flatten().map(ToString::to_string);
         drop(shards);
-        let tower = vision.as_ref().map(|vision| read_encoder(vision, text.parts.len())).transpose()?;
+        let first = text.parts.len();
+        let tower =
+            vision.as_ref().map(|vision| read_encoder(vision, first, &|_, stored| stored)).transpose()?;
         let (encoder, projector) = tower.unzip();
         if let Some(encoder) = &encoder
             && encoder.width() != decoder.width()
@@ -140,6 +142,14 @@ impl<'a> Model<'a> {
         (self.text.bytes(), self.vision.as_ref().map_or(0, TowerFiles::bytes))
     }
 
+    /// The vision tower once more, with matrices elsewhere than in its files.
+    #[cfg(feature = "std")]
+    pub(crate) fn encoder_with(&self, instead: &Instead<'_>) -> Result<Option<Box<dyn Encoder>>, Error> {
+        let Some(vision) = &self.vision else { return Ok(None) };
+        let first = self.text.parts.len();
+        Ok(Some(read_encoder(vision, first, instead)?.0))
+    }
+
     /// The towers, in the order in which weights count their files.
     pub(crate) fn towers(&self) -> impl Iterator<Item = &TowerFiles<'a>> {
         core::iter::once(&self.text).chain(&self.vision)
@@ -152,9 +162,13 @@ impl<'a> Model<'a> {
 }
 
 /// The tower and the name of its projector.
-fn read_encoder(vision: &TowerFiles<'_>, first: usize) -> Result<(Box<dyn Encoder>, Option<String>), Error> {
+fn read_encoder(
+    vision: &TowerFiles<'_>,
+    first: usize,
+    instead: &Instead<'_>,
+) -> Result<(Box<dyn Encoder>, Option<String>), Error> {
     let shards = vision.shards()?;
-    let encoder = ocelli_models::encoder(&Source::new(&shards, first))
+    let encoder = ocelli_models::encoder(&Source::new(&shards, first).with(instead))
         .map_err(|error| Error::Model { name: vision.name.clone(), error })?;
     let projector = shards.first().optional::<&str>("clip.projector_type").ok().flatten();
     Ok((encoder, projector.map(ToString::to_string)))
@@ -162,5 +176,5 @@ fn read_encoder(vision: &TowerFiles<'_>, first: usize) -> Result<(Box<dyn Encode
 
 /// A borrowed view of the files for a run.
 pub(crate) fn weights<'a>(files: &'a [&'a [u8]]) -> Weights<'a> {
-    Weights(files)
+    Weights::of(files)
 }

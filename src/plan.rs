@@ -3,6 +3,7 @@
 use crate::bill::Bill;
 use crate::error::Error;
 use crate::image::Preprocessor;
+use crate::int8::Int8;
 use crate::model::Model;
 use crate::options::Options;
 use crate::sampler::Sampler;
@@ -42,6 +43,8 @@ pub(crate) struct Places {
     pub(crate) resize: Range<usize>,
     /// What the sampler works in.
     pub(crate) sampler: Range<usize>,
+    /// The tower's matrices in int8, as bytes.
+    pub(crate) int8: Range<usize>,
     pub(crate) cells: usize,
 }
 
@@ -54,6 +57,8 @@ pub struct Plan {
     pub(crate) layout: Layout,
     pub(crate) vision: Option<Vision>,
     pub(crate) places: Places,
+    /// What is to be made of the tower's weights, until it is.
+    pub(crate) int8: Option<Int8>,
     bill: Bill,
     /// Visual tokens an image was cut down to, where `fit` had to.
     pub(crate) fitted: Option<u32>,
@@ -99,8 +104,29 @@ impl Model<'_> {
     }
 
     fn plan_for(&self, options: &Options) -> Result<Plan, Error> {
-        let decoder = self.decoder();
-        let context = options.context.unwrap_or(decoder.context().min(CONTEXT));
+        let (context, threads) = self.sizes(options)?;
+        let decode = self.decoder().decode(options.batch.min(context))?;
+        let layout = cache_layout(&decode, options.kv, context)?;
+        let (vision, int8) = self.vision(options)?;
+        let mut plan = Plan {
+            kernels: cpu::choose(options.isa.as_deref())?,
+            threads,
+            context,
+            decode,
+            layout,
+            vision,
+            places: Places::default(),
+            int8,
+            bill: Bill::default(),
+            fitted: None,
+        };
+        plan.place(self, options)?;
+        Ok(plan)
+    }
+
+    /// The context and the number of threads.
+    fn sizes(&self, options: &Options) -> Result<(usize, usize), Error> {
+        let context = options.context.unwrap_or(self.decoder().context().min(CONTEXT));
         if context == 0 || context > 1 << 24 {
             return Err(Error::Option { name: "the context", expected: "at least 1 and at most 16777216" });
         }
@@ -111,31 +137,20 @@ impl Model<'_> {
         if threads == 0 || threads > 256 {
             return Err(Error::Option { name: "threads", expected: "at least 1 and at most 256" });
         }
-        let decode = decoder.decode(options.batch.min(context))?;
-        let layout = cache_layout(&decode, options.kv, context)?;
-        let vision = match self.encoder() {
-            Some(encoder) => Some(Vision {
-                tape: encoder.encode(1)?,
-                recipe: encoder
-                    .recipe(options.preprocess)
-                    .map_err(|error| Error::Model { name: "the mmproj".into(), error })?,
-                tokens: options.image_tokens,
-            }),
-            None => None,
+        Ok((context, threads))
+    }
+
+    /// The vision tower's part, and what is to be made of its weights.
+    fn vision(&self, options: &Options) -> Result<(Option<Vision>, Option<Int8>), Error> {
+        let Some(encoder) = self.encoder() else { return Ok((None, None)) };
+        let (int8, tower) = if options.tower_int8 { Int8::plan(self)?.unzip() } else { (None, None) };
+        let recipe = encoder.recipe(options.preprocess);
+        let vision = Vision {
+            tape: tower.as_deref().unwrap_or(encoder).encode(1)?,
+            recipe: recipe.map_err(|error| Error::Model { name: "the mmproj".into(), error })?,
+            tokens: options.image_tokens,
         };
-        let mut plan = Plan {
-            kernels: cpu::choose(options.isa.as_deref())?,
-            threads,
-            context,
-            decode,
-            layout,
-            vision,
-            places: Places::default(),
-            bill: Bill::default(),
-            fitted: None,
-        };
-        plan.place(self, options)?;
-        Ok(plan)
+        Ok((Some(vision), int8))
     }
 }
 
@@ -189,6 +204,16 @@ impl Plan {
         self.fitted
     }
 
+    /// Whether most of the vision tower's weights are computed with as floats: `Options::tower_int8` would change that.
+    pub fn tower_is_float(&self) -> bool {
+        let Some(vision) = &self.vision else { return false };
+        let bytes = |float: bool| {
+            let weights = vision.tape.weights().filter(|(format, _)| format.is_float() == float);
+            weights.map(|(_, bytes)| bytes as u64).sum::<u64>()
+        };
+        bytes(true) > bytes(false)
+    }
+
     /// Bytes of the session's one block.
     pub fn session_bytes(&self) -> usize {
         self.places.cells.saturating_mul(size_of::<f32>())
@@ -228,6 +253,7 @@ impl Plan {
             io(|m| m.sheets),
             io(|m| m.scratch),
             Sampler::scratch(model.decoder().vocabulary()),
+            bytes(self.int8.as_ref().map_or(0, Int8::bytes)),
         ];
         let mut end = 0usize;
         let mut next = |size: usize| -> Option<Range<usize>> {
@@ -235,11 +261,11 @@ impl Plan {
             end = end.checked_add(size)?.checked_next_multiple_of(LANES)?;
             Some(start..start + size)
         };
-        let mut ranges = [const { 0..0 }; 8];
+        let mut ranges = [const { 0..0 }; 9];
         for (range, size) in ranges.iter_mut().zip(sizes) {
             *range = next(size).ok_or(Error::OutOfMemory { bytes: usize::MAX })?;
         }
-        let [arena, scratch_at, cache, view, rows, sheets, resize, sampler] = ranges;
+        let [arena, scratch_at, cache, view, rows, sheets, resize, sampler, int8] = ranges;
         let cells = |r: &Range<usize>| (r.len() * size_of::<f32>()) as u64;
         let (text_weights, vision_weights) = model.weight_bytes();
         let pixels = options.images.most_pixels().saturating_mul(3);
@@ -248,6 +274,7 @@ impl Plan {
         self.bill = Bill {
             text_weights,
             vision_weights,
+            vision_int8: cells(&int8),
             tables: (model.tokenizer().table_bytes() + self.tapes()) as u64,
             arena: cells(&arena) + cells(&scratch_at),
             text_arena: (self.decode.arena() + scratch(&self.decode)) as u64 * 4,
@@ -255,8 +282,18 @@ impl Plan {
             kv: cells(&cache),
             io: io.saturating_add(decoded).saturating_add(self.context as u64 * 16),
         };
-        self.places =
-            Places { arena, scratch: scratch_at, cache, view, rows, sheets, resize, sampler, cells: end };
+        self.places = Places {
+            arena,
+            scratch: scratch_at,
+            cache,
+            view,
+            rows,
+            sheets,
+            resize,
+            sampler,
+            int8,
+            cells: end,
+        };
         Ok(())
     }
 

@@ -19,6 +19,7 @@ use ocelli_kernels::ops::resize::ResizeError;
 use ocelli_kernels::pool::Pool;
 use ocelli_kernels::profile::{Clock, Profile};
 use ocelli_kernels::run::{Cache, Call, Machine, Memory, RunError, Watch};
+use ocelli_kernels::weight::Weights;
 
 mod embed;
 
@@ -97,19 +98,24 @@ impl<'m> Session<'m> {
     ///
     /// # Errors
     /// The memory cannot be had.
-    pub fn new(model: &'m Model<'_>, plan: Plan) -> Result<Session<'m>, Error> {
+    pub fn new(model: &'m Model<'_>, mut plan: Plan) -> Result<Session<'m>, Error> {
         let cells = plan.places.cells + LANES;
-        let block = zeroed(cells)?;
+        let mut block = zeroed(cells)?;
         let skip = block.as_ptr().align_offset(LANES * size_of::<f32>()).min(LANES);
         let mut history = Vec::new();
         let mut batch = Vec::new();
         let enough =
             history.try_reserve_exact(plan.context).and(batch.try_reserve_exact(plan.decode.max_units()));
         enough.map_err(|_| Error::OutOfMemory { bytes: plan.context * size_of::<Entry>() })?;
+        let (files, pool) = (model.files(), Pool::new(plan.threads));
+        if let Some(int8) = plan.int8.take() {
+            let room = block.get_mut(skip..).and_then(|block| block.get_mut(plan.places.int8.clone()));
+            int8.make(plan.kernels, &pool, &files, bytemuck::cast_slice_mut(room.unwrap_or_default()))?;
+        }
         Ok(Session {
-            files: model.files(),
+            files,
             model,
-            pool: Pool::new(plan.threads),
+            pool,
             plan,
             block,
             skip,
@@ -342,9 +348,9 @@ impl<'m> Session<'m> {
         let Some(vision) = &plan.vision else { return Err(Error::NoVision) };
         let at = &plan.places;
         let parts =
-            [at.arena.clone(), at.scratch.clone(), at.view.clone(), at.sheets.clone(), at.rows.clone()];
+            [&at.arena, &at.scratch, &at.view, &at.sheets, &at.rows, &at.int8].map(core::ops::Range::clone);
         let block = self.block.get_mut(self.skip..).unwrap_or_default();
-        let [arena, scratch, pixels, sheets, rows] = disjoint(block, parts)?;
+        let [arena, scratch, pixels, sheets, rows, int8] = disjoint(block, parts)?;
         let since = self.stopper.moment();
         let machine = Machine { kernels: plan.kernels, pool: &self.pool };
         let written = shown.way.write_view(machine, sheets, view, pixels, &self.stopper);
@@ -353,7 +359,7 @@ impl<'m> Session<'m> {
         let since = self.stopper.moment();
         let call = Call { units: 1, input: pixels, ..Call::default() };
         let mut memory = Memory { arena, scratch, cache: None };
-        let weights = model::weights(&self.files);
+        let weights = Weights { files: &self.files, made: bytemuck::cast_slice(int8) };
         let profile = self.profiles.as_mut().and_then(|profiles| profiles.of(Stage::Encode));
         let watch = Watch { observer: None, profile };
         let result = vision.tape.run(machine, weights, &mut memory, call, &self.stopper, watch);

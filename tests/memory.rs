@@ -53,7 +53,9 @@ fn nothing_is_allocated_while_generating() {
         [("smolvlm.gguf", "mmproj-smolvlm-x2.gguf"), ("vicuna.gguf", "mmproj-llava-legacy.gguf")]
     {
         let model = model(text, vision);
-        let mut session = model.session(&options()).unwrap();
+        let mut options = options();
+        options.tower_int8 = true;
+        let mut session = model.session(&options).unwrap();
         let pixels = [200u8; 40 * 30 * 3];
         let photo = Photo { width: 40, height: 30, rgb: &pixels };
         session.read(&[Segment::Image(photo), Segment::Text("What is it?")], &mut |_| ()).unwrap();
@@ -94,6 +96,28 @@ fn a_session_takes_what_its_plan_says() {
     assert!(taken <= billed + 8192, "{taken} taken, {billed} billed");
     assert!(taken + 64 * 64 * 3 + 8192 >= billed, "{taken} taken, {billed} billed");
     drop(session);
+
+    // A tower in int8 is a part of it: what is made of a matrix is 34 bytes for 32 numbers.
+    let mut int8 = options();
+    int8.tower_int8 = true;
+    let plan = model.plan(&int8).unwrap();
+    let with = *plan.bill();
+    assert!(with.vision_int8 > 0 && with.vision_int8 < bill.vision_weights * 34 / 128);
+    assert_eq!(
+        with.total() - with.arena,
+        bill.total() - bill.arena + with.vision_int8 + with.tables - bill.tables
+    );
+    let before = LIVE.load(SeqCst);
+    let session = ocelli::Session::new(&model, plan).unwrap();
+    let taken = (LIVE.load(SeqCst) - before) as u64;
+    let billed = with.arena + with.kv + with.io + with.vision_int8;
+    assert!(taken <= billed + 8192, "{taken} taken, {billed} billed");
+    assert!(taken + 64 * 64 * 3 + 8192 >= billed, "{taken} taken, {billed} billed");
+    drop(session);
+    int8.memory_limit = Some(with.total() - 1);
+    assert!(matches!(model.plan(&int8), Err(Error::Memory { bill, .. }) if bill == with));
+    int8.tower_int8 = false;
+    assert!(model.plan(&int8).is_ok());
 }
 
 #[test]

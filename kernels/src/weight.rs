@@ -31,15 +31,29 @@ impl Weight {
     }
 }
 
-/// The files weights lie in.
+/// The bytes weights lie in.
 #[derive(Clone, Copy, Debug)]
-pub struct Weights<'a>(pub &'a [&'a [u8]]);
+pub struct Weights<'a> {
+    /// The files, by their numbers.
+    pub files: &'a [&'a [u8]],
+    /// Weights made of theirs when they were loaded; it has the number after the last file's.
+    pub made: &'a [u8],
+}
 
 impl<'a> Weights<'a> {
+    /// Weights as they lie in files.
+    pub fn of(files: &'a [&'a [u8]]) -> Weights<'a> {
+        Weights { files, made: &[] }
+    }
+
+    fn file(&self, number: usize) -> Option<&'a [u8]> {
+        if number == self.files.len() { Some(self.made) } else { self.files.get(number).copied() }
+    }
+
     /// The bytes of a matrix, with what is needed to read them; `None` when they are not inside the file.
     pub fn matrix(&self, weight: &Weight) -> Option<Matrix<'a>> {
         let end = weight.offset.checked_add(weight.len()?)?;
-        let bytes = self.0.get(weight.file)?.get(weight.offset..end)?;
+        let bytes = self.file(weight.file)?.get(weight.offset..end)?;
         let row_bytes = weight.format.row_bytes(weight.width)?;
         Some(Matrix { bytes, format: weight.format, height: weight.height, width: weight.width, row_bytes })
     }

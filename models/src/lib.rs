@@ -32,7 +32,7 @@ mod source;
 pub mod vit;
 
 pub use error::Error;
-pub use source::Source;
+pub use source::{Instead, Source};
 
 use recipe::{ImageRecipe, ViewPlan};
 

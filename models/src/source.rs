@@ -16,12 +16,22 @@ const MOST: usize = 1 << 24;
 pub struct Source<'a> {
     shards: &'a Shards<'a>,
     first: usize,
+    instead: Option<&'a Instead<'a>>,
 }
+
+/// Says where a matrix of this name, which lies there, is to be read instead.
+pub type Instead<'a> = dyn Fn(&str, Weight) -> Weight + 'a;
 
 impl<'a> Source<'a> {
     /// A model in `shards`, whose weights lie in files `first` and following.
     pub fn new(shards: &'a Shards<'a>, first: usize) -> Source<'a> {
-        Source { shards, first }
+        Source { shards, first, instead: None }
+    }
+
+    /// The same model with matrices in other places, and other formats, than in its files: asked for each one that the model
+    /// uses, its shape checked.
+    pub fn with(self, instead: &'a Instead<'a>) -> Source<'a> {
+        Source { instead: Some(instead), ..self }
     }
 
     /// The file with the metadata.
@@ -122,7 +132,7 @@ impl<'a> Source<'a> {
             let found = info.dims().to_vec();
             return Err(Error::Shape { tensor: name.to_string(), expected: (height, width), found });
         }
-        Ok(weight)
+        Ok(self.instead.map_or(weight, |instead| instead(name, weight)))
     }
 
     /// A vector.

@@ -91,7 +91,7 @@ impl Bench<'_> {
             marks.insert((mark.name.into(), mark.index), values.to_vec());
         };
         let watch = Watch { observer: Some(&mut see), profile: None };
-        let out = tape.run(self.machine, Weights(&self.files), &mut memory, call, &Never, watch).unwrap();
+        let out = tape.run(self.machine, Weights::of(&self.files), &mut memory, call, &Never, watch).unwrap();
         (out.to_vec(), marks)
     }
 }

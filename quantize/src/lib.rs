@@ -22,5 +22,5 @@ mod write;
 pub use error::Error;
 pub use pattern::Pattern;
 pub use plan::{Change, Plan, Request};
-pub use recipe::{Described, RECIPES, Recipe, fitting, more_bits, wanted};
+pub use recipe::{Described, RECIPES, Recipe, applies, fitting, more_bits, wanted};
 pub use write::{Means, Source};

@@ -185,8 +185,8 @@ impl Described<'_> {
     }
 }
 
-/// Whether a recipe is meant for this tensor: a matrix of weights that is not [`KEPT`].
-fn applies(tensor: &Described<'_>) -> bool {
+/// Whether a recipe is meant for this tensor: a matrix of weights, but none of those that are small and much depends on.
+pub fn applies(tensor: &Described<'_>) -> bool {
     let is_matrix = tensor.dims.iter().skip(1).any(|extent| *extent > 1);
     let name = tensor.name;
     let kept = matches!(name, "position_embd.weight" | "token_types.weight");

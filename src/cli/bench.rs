@@ -39,6 +39,9 @@ pub struct Bench {
     /// Most visual tokens the image may become.
     #[arg(long, value_name = "N")]
     image_tokens: Option<u32>,
+    /// Compute with a float vision tower as with one of Q8_0, made in memory.
+    #[arg(long, requires = "image")]
+    tower_int8: bool,
     /// Numbers of threads, separated by commas. Default: as many as the machine runs at once.
     #[arg(short, long, value_name = "N,…", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Vec<u16>,
@@ -163,6 +166,7 @@ impl Bench {
             runs: self.runs as usize,
             max_pixels: self.max_pixels,
             image_tokens: self.image_tokens,
+            tower_int8: self.tower_int8,
         };
         let (isa, threads) = (machine.kernels.name(), machine.threads);
         let model = file_name(case.model);

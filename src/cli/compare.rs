@@ -50,6 +50,9 @@ pub struct Compare {
     /// How B does, where it is to be another: what a smaller cache costs.
     #[arg(long, value_enum, value_name = "TYPE")]
     kv_b: Option<Kv>,
+    /// Compute with B's tower of F32, F16 or BF16 weights as with one of Q8_0: what that costs, with A's files as B.
+    #[arg(long, requires = "images")]
+    tower_int8_b: bool,
     /// Most visual tokens an image may become.
     #[arg(long, value_name = "N")]
     image_tokens: Option<u32>,
@@ -134,7 +137,8 @@ impl Compare {
             Some(kv) => Some(kv.stored()),
             None => Some(a.plan(&Options { context: Some(1), ..options.clone() })?.kv()),
         };
-        let other = Options { kv: self.kv_b.map(Kv::stored).or(options.kv), ..options.clone() };
+        let kv = self.kv_b.map(Kv::stored).or(options.kv);
+        let other = Options { kv, tower_int8: self.tower_int8_b, ..options.clone() };
         let pair = Pair { a: (a, options), b: (b, other) };
         if let (Some(text), Some(path)) = (text, &self.text) {
             let mut progress = |done, of| bar.draw("reading", done as u64, of as u64, " windows");

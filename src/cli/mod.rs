@@ -185,6 +185,7 @@ fn engine_code(error: &Error) -> u8 {
         | Error::Vocabulary { .. }
         | Error::Tokenizer(_)
         | Error::Tape(_)
+        | Error::Encode { .. }
         | Error::NotANumber => 3,
         Error::Option { .. } | Error::Sampling(_) | Error::Isa(_) | Error::Kv { .. } => 2,
         Error::Image(_) | Error::ImageMemory { .. } | Error::NoVision => 4,

@@ -68,6 +68,9 @@ impl PlanCommand {
         let (w, h) = self.largest.largest_image;
         row("text weights", bill.text_weights, "mapped".into())?;
         row("vision weights", bill.vision_weights, "mapped".into())?;
+        if bill.vision_int8 > 0 {
+            row("vision in int8", bill.vision_int8, "a copy, made when the session is".into())?;
+        }
         row("tables", bill.tables, "tokens, merges, tapes".into())?;
         let towers = format!("the larger of text {} and vision {}", bill.text_arena, bill.vision_arena);
         row("arena", bill.arena, format!("{towers}; {} threads", plan.threads()))?;
@@ -85,7 +88,7 @@ fn bill(plan: &Plan, isa: &str) -> Value {
     let bill = plan.bill();
     json!({
         "weights": { "text": bill.text_weights, "vision": bill.vision_weights },
-        "tables": bill.tables, "arena": bill.arena, "kv": bill.kv, "io": bill.io, "total": bill.total(),
+        "vision_int8": bill.vision_int8, "tables": bill.tables, "arena": bill.arena, "kv": bill.kv, "io": bill.io, "total": bill.total(),
         "context": plan.context(), "kv_type": name(plan.kv()), "threads": plan.threads(), "isa": isa,
         "image_tokens": plan.fitted(),
     })

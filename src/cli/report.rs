@@ -41,7 +41,7 @@ impl Report<'_> {
                 "encode": ms(encode), "prefill": ms(prefill), "generate": ms(generate),
             },
             "bytes": {
-                "weights": self.bill.weights(), "arena": self.bill.arena, "kv": self.bill.kv, "io": self.bill.io,
+                "weights": self.bill.weights(), "vision_int8": self.bill.vision_int8, "arena": self.bill.arena, "kv": self.bill.kv, "io": self.bill.io,
                 "peak": peak_bytes(),
             },
         });

@@ -8,7 +8,7 @@ use super::report::Report;
 use super::terminal::{Bar, Page};
 use crate::conversation::{Content, Message, Part, Template};
 use crate::image::Image;
-use crate::{Model, Segment, Session};
+use crate::{Model, Segment, Session, Timings};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -104,6 +104,10 @@ impl Run {
         for image in &reading.images {
             bar.tell(&format!("image: {}", photos::describe(image)));
         }
+        let read = session.take_timings();
+        if let Some(advice) = advice(session.plan().tower_is_float(), read.encode) {
+            bar.tell(advice);
+        }
         let mut options = self.answer.options();
         options.logprobs = self.logprobs;
         let mut answer = session.answer(&options)?;
@@ -117,7 +121,8 @@ impl Run {
             }
         }
         let answered = answer.finish();
-        let (timings, bill) = (session.take_timings(), *session.bill());
+        let timings = Timings { generate: session.take_timings().generate, ..read };
+        let bill = *session.bill();
         let report =
             Report { text: &text, answered: &answered, reading: &reading, load, decode, timings, bill };
         if self.json {
@@ -134,6 +139,17 @@ impl Run {
     }
 }
 
+/// From here on it is worth a word that a float tower need not be that slow.
+const SLOW: Duration = Duration::from_secs(2);
+
+/// What could be done about the time that images took.
+fn advice(float: bool, encode: Duration) -> Option<&'static str> {
+    let slow = float && encode >= SLOW;
+    slow.then_some(
+        "the vision tower's weights are floats: --tower-int8 is faster, for memory and a little accuracy",
+    )
+}
+
 fn decode(images: Vec<Encoded>, max_pixels: u64) -> anyhow::Result<(Vec<Image>, Duration)> {
     let mut decoded = Vec::new();
     let mut spent = Duration::ZERO;
@@ -143,4 +159,16 @@ fn decode(images: Vec<Encoded>, max_pixels: u64) -> anyhow::Result<(Vec<Image>, 
         spent += time;
     }
     Ok((decoded, spent))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_float_tower_is_named_and_nothing_else() {
+        assert!(advice(true, SLOW).is_some_and(|words| words.contains("--tower-int8")));
+        assert_eq!(advice(true, SLOW / 2), None);
+        assert_eq!(advice(false, SLOW * 2), None);
+    }
 }

@@ -142,7 +142,7 @@ typedef struct ocelli_need {
     uint64_t kv;      /* keys and values of the whole context */
     uint64_t images;  /* images on their way to the tower */
     uint64_t text;    /* the conversation, its rendering, tokens */
-    uint64_t tables;  /* recorded models, threads, the handle */
+    uint64_t tables;  /* recorded models, threads, the handle, and a tower in int8 */
     uint64_t decode;  /* beside the block: malloc while an encoded image is decoded, at most (option decode) */
     uint64_t weights; /* beside the block: the model files, mapped, borrowed or read */
 } ocelli_need;
@@ -160,6 +160,7 @@ typedef struct ocelli_need {
  *     square=pad|crop   how an image becomes a square, for models that know both
  *     limit=N        bytes that session and weights may take together
  *     fit=0|1        images are tiled more coarsely to keep the limit
+ *     tower_int8=0|1 computes with a tower of F32, F16 or BF16 as with one of Q8_0, made in the session's block
  *     isa=NAME       instruction set (default: the fastest there is) */
 ocelli_status ocelli_plan(const ocelli_model *model, const char *options, size_t length, ocelli_need *need);
 ocelli_status ocelli_session_new(const ocelli_model *model, const char *options, size_t length, void *memory,

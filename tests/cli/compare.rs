@@ -193,6 +193,9 @@ fn a_quantized_tower_is_measured_row_by_row() {
         "largest",
     );
     assert!(number(&found, "/images/cosine_min") < 1.0 && number(&found, "/images/cosine_min") > 0.9);
+    // Made in memory it is the same tower.
+    let made = compared(&[&model, &model, "--mmproj", &a, "--tower-int8-b", "--images", &images, "-n", "4"]);
+    assert_eq!(made["images"], found["images"]);
 }
 
 #[test]

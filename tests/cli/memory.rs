@@ -40,6 +40,36 @@ fn the_bill_is_the_sum_of_its_parts() {
     }
     let rows = ["text weights", "vision weights", "tables", "arena", "kv cache", "io"];
     assert_eq!(rows.map(listed).iter().sum::<u64>(), listed("total"));
+    assert!(!table.out.contains("int8"), "{}", table.out);
+}
+
+#[test]
+fn a_tower_in_int8_is_billed_and_answers() {
+    let (photo, model) = (golden("photo.png"), smolvlm());
+    let bill = plan(&with(&model, &["--tower-int8", "--largest-image", "61x43"]));
+    let copy = bill["vision_int8"].as_u64().unwrap();
+    assert!(copy > 0);
+    let table = ocelli(&with(&["plan".into()], &with(&model, &["--tower-int8"])));
+    let row = table.out.lines().find(|line| line.starts_with("vision in int8")).unwrap();
+    assert_eq!(row.split_whitespace().nth(3), Some(copy.to_string().as_str()));
+    // The same tower quantized in its file is read without a copy, and gives the same answer.
+    let folder = fresh_folder("int8");
+    let file = folder.join("mmproj.gguf").display().to_string();
+    assert_eq!(ocelli(&["quantize", &model[3], &file, "--type", "Q8_0"]).code, Some(0));
+    let total = bill["total"].to_string();
+    let rest = ["--image", &photo, "-n", "8", "--logprobs", "4", QUESTION];
+    let limit = ["--tower-int8", "--memory-limit", &total];
+    let made = asked(&with(&model, &[&limit[..], &rest].concat()));
+    let read = asked(&[&["--model", &model[1], "--mmproj", &file][..], &rest].concat());
+    let float = asked(&with(&model, &rest));
+    assert_eq!((&made["ids"], &made["logprobs"]), (&read["ids"], &read["logprobs"]));
+    assert_ne!(made["logprobs"], float["logprobs"]);
+    let copies = [&made, &read, &float].map(|answer| answer["bytes"]["vision_int8"].as_u64().unwrap());
+    assert_eq!(copies, [copy, 0, 0]);
+    let said =
+        ocelli(&with(&["run".into(), "-v".into()], &with(&model, &[&limit[..], &rest[..4]].concat()))).err;
+    assert!(said.contains("13 matrices of the vision tower"), "{said}");
+    let _ = std::fs::remove_dir_all(folder);
 }
 
 #[test]

@@ -53,6 +53,15 @@ impl Pool {
         1
     }
 
+    /// Calls `work` here, and on every worker that comes while it runs: for work that is no grid, and that is shared by
+    /// other means.
+    pub fn join(&self, work: &(dyn Fn() + Sync)) {
+        #[cfg(feature = "std")]
+        self.workers.join_in(&|_| work());
+        #[cfg(not(feature = "std"))]
+        work();
+    }
+
     /// Calls `work` once for every tile of the grid, with scratch memory of the thread that does it.
     ///
     /// # Errors

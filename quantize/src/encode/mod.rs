@@ -65,10 +65,22 @@ trait Encoder: Copy {
 /// # Errors
 /// A value that the format cannot hold, lengths that do not fit each other, an unknown instruction set.
 pub fn encode(isa: Option<&str>, format: Format, values: &[f32], out: &mut [u8]) -> Result<(), EncodeError> {
-    if format.row_bytes(values.len()) != Some(out.len()) {
-        return Err(EncodeError::Lengths { format, values: values.len(), bytes: out.len() });
+    cpu::run(isa, Encode::new(format, values, out)?).map_err(EncodeError::Isa)?
+}
+
+/// The same for `Q8_0` alone: a program that needs no other format so carries no other.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_q8_0(isa: Option<&str>, values: &[f32], out: &mut [u8]) -> Result<(), EncodeError> {
+    struct Q8<'a>(Encode<'a>);
+    impl Task for Q8<'_> {
+        type Out = Result<(), EncodeError>;
+        fn run<I: Isa>(self, isa: I) -> Self::Out {
+            self.0.blocks::<I, q8_0::Q8_0>(isa)
+        }
     }
-    cpu::run(isa, Encode { format, values, out }).map_err(EncodeError::Isa)?
+    cpu::run(isa, Q8(Encode::new(Format::Q8_0, values, out)?)).map_err(EncodeError::Isa)?
 }
 
 /// Values to be encoded on some instruction set.
@@ -107,7 +119,15 @@ impl Task for Encode<'_> {
     }
 }
 
-impl Encode<'_> {
+impl<'a> Encode<'a> {
+    fn new(format: Format, values: &'a [f32], out: &'a mut [u8]) -> Result<Self, EncodeError> {
+        if format.row_bytes(values.len()) == Some(out.len()) {
+            Ok(Encode { format, values, out })
+        } else {
+            Err(EncodeError::Lengths { format, values: values.len(), bytes: out.len() })
+        }
+    }
+
     fn blocks<I: Isa, E: Encoder>(self, isa: I) -> Result<(), EncodeError> {
         let Encode { format, values, out } = self;
         error::check_values(format, values, E::LIMIT)?;

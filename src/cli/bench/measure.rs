@@ -34,6 +34,8 @@ pub struct Amounts {
     pub max_pixels: u64,
     /// Most visual tokens.
     pub image_tokens: Option<u32>,
+    /// Whether a float tower is computed with in int8.
+    pub tower_int8: bool,
 }
 
 /// The files of a model, and the image that is shown to it.
@@ -127,6 +129,7 @@ impl Measured<'_> {
             threads: Some(self.subject.threads),
             isa: self.subject.isa.map(Into::into),
             image_tokens: self.amounts.image_tokens,
+            tower_int8: self.amounts.tower_int8,
             images,
             image_bytes,
             ..Options::default()

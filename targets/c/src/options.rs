@@ -121,6 +121,7 @@ const MAKING: &[Key<Making>] = &[
     },
     Key { name: "limit", takes: NUMBER, set: |s, v| some(&mut s.options.memory_limit, v) },
     Key { name: "fit", takes: SWITCH, set: |s, v| switch(&mut s.options.fit, v) },
+    Key { name: "tower_int8", takes: SWITCH, set: |s, v| switch(&mut s.options.tower_int8, v) },
     Key {
         name: "isa",
         takes: "the name of an instruction set",

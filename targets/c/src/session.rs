@@ -148,14 +148,16 @@ fn need(opened: &Opened, making: &Making) -> Result<(Need, usize), Failure> {
     let text = making.text(context).saturating_mul(PER_TEXT).saturating_add(context * PER_POSITION);
     let text = text.saturating_add(RENDERING) as u64;
     let tables = (planning + FIXED + threads * THREAD) as u64 + Block::<Session>::bytes(0) as u64;
+    // One of the engine's block and counted with the tables here: it is no image's.
+    let int8 = bill.vision_int8;
     let need = Need {
         size: size_of::<Need>(),
         session: block.saturating_add(text).saturating_add(tables),
         arena: bill.arena,
         kv: bill.kv,
-        images: block.saturating_sub(bill.arena + bill.kv),
+        images: block.saturating_sub(bill.arena + bill.kv + int8),
         text,
-        tables,
+        tables: tables.saturating_add(int8),
         decode: if opened.model.encoder().is_some() { making.decode() } else { 0 },
         weights: bill.weights(),
     };

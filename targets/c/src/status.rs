@@ -144,6 +144,8 @@ fn number(error: &Error) -> Status {
         | Error::Vocabulary { .. }
         | Error::Template(_)
         | Error::Tape(_) => BAD_MODEL,
+        #[cfg(feature = "std")]
+        Error::Encode { .. } => BAD_MODEL,
         Error::Image(_) | Error::ImageMemory { .. } | Error::PixelsGone { .. } => BAD_IMAGE,
         Error::NoVision => NO_VISION,
         Error::EmptyPrompt => BAD_ORDER,

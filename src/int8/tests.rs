@@ -1,0 +1,153 @@
+//! A tower in int8 is the tower that `ocelli quantize` makes, and not far from the one in floats.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::*;
+use crate::image::{DecodeOptions, Frame, decode};
+use crate::{ImageSizes, Options};
+use ocelli_gguf::{Gguf, Shards};
+use ocelli_quantize::{Means, Plan, Recipe, Request, Source};
+
+/// Every pair of golden models; the tower of llava-legacy has matrices of F16.
+const PAIRS: [(&str, &str); 4] = [
+    ("smolvlm.gguf", "mmproj-smolvlm-x2.gguf"),
+    ("vicuna.gguf", "mmproj-llava-legacy.gguf"),
+    ("vicuna.gguf", "mmproj-llava-modern.gguf"),
+    ("vicuna.gguf", "mmproj-llava-feature.gguf"),
+];
+
+fn golden(name: &str) -> Vec<u8> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/models");
+    std::fs::read(folder.join(name)).unwrap()
+}
+
+struct Bytes<'a>(&'a [u8]);
+
+impl Source for Bytes<'_> {
+    fn read(&self, _: usize, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
+        let start = usize::try_from(offset).unwrap();
+        out.copy_from_slice(&self.0[start..start + out.len()]);
+        Ok(())
+    }
+}
+
+/// The file as `ocelli quantize --type Q8_0` writes it.
+fn quantized(bytes: &[u8]) -> Vec<u8> {
+    let request = Request {
+        recipe: Recipe::named("Q8_0").unwrap(),
+        pure: false,
+        overrides: Vec::new(),
+        keep: Vec::new(),
+    };
+    let shards = Shards::new([Gguf::parse(bytes).unwrap()]).unwrap();
+    let (mut out, means) = (Vec::new(), Means { threads: 1, isa: None });
+    let mut sink = |bytes: &[u8]| {
+        out.extend_from_slice(bytes);
+        Ok(())
+    };
+    let plan = Plan::new(&shards, &request).unwrap();
+    plan.write(&Bytes(bytes), means, &mut |_, _| true, &mut sink).unwrap();
+    out
+}
+
+/// The rows that a picture becomes.
+fn rows(text: &[u8], vision: &[u8], options: &Options) -> Vec<f32> {
+    let model = Model::from_bytes(text, Some(vision)).unwrap();
+    let mut session = model.session(options).unwrap();
+    let image = decode(&golden("photo.png"), &DecodeOptions::default()).unwrap();
+    let frame = Frame::rgb(&image.data, image.width, image.height).unwrap();
+    session.embed(frame, &mut |_| ()).unwrap().rows.to_vec()
+}
+
+fn options(int8: bool, threads: usize, isa: Option<&str>) -> Options {
+    let images = ImageSizes::UpTo(128, 128);
+    let (threads, isa) = (Some(threads), isa.map(Into::into));
+    Options { tower_int8: int8, threads, isa, images, context: Some(256), ..Options::default() }
+}
+
+/// Relative root-mean-square difference, and the cosine of the angle between the two.
+fn apart(a: &[f32], b: &[f32]) -> (f64, f64) {
+    let sum = |f: &dyn Fn(f64, f64) -> f64| -> f64 {
+        a.iter().zip(b).map(|(a, b)| f(f64::from(*a), f64::from(*b))).sum()
+    };
+    let (aa, bb) = (sum(&|a, _| a * a), sum(&|_, b| b * b));
+    ((sum(&|a, b| (a - b).powi(2)) / bb).sqrt(), sum(&|a, b| a * b) / (aa * bb).sqrt())
+}
+
+#[test]
+fn rows_are_those_of_a_quantized_file() {
+    for (text, vision) in PAIRS {
+        let (text, float) = (golden(text), golden(vision));
+        let file = quantized(&float);
+        let expected = rows(&text, &file, &options(false, 1, None));
+        assert!(!expected.is_empty());
+        for (threads, isa) in [(1, None), (3, None), (2, Some("scalar"))] {
+            let found = rows(&text, &float, &options(true, threads, isa));
+            assert!(found == expected, "{vision}, {threads} threads, {isa:?}");
+        }
+        // What is in blocks already is left alone.
+        assert!(rows(&text, &file, &options(true, 1, None)) == expected, "{vision}");
+        let plan = |bytes, int8| {
+            let model = Model::from_bytes(&text, Some(bytes)).unwrap();
+            let plan = model.plan(&options(int8, 1, None)).unwrap();
+            (plan.tower_is_float(), plan.bill().vision_int8)
+        };
+        assert_eq!((plan(&file, false), plan(&file, true)), ((false, 0), (false, 0)), "{vision}");
+        assert_eq!(plan(&float, false), (true, 0), "{vision}");
+        let (is_float, bytes) = plan(&float, true);
+        assert!(!is_float && bytes > 0 && bytes < float.len() as u64 / 2, "{vision}: {bytes}");
+    }
+}
+
+#[test]
+fn rows_are_near_those_of_the_floats() {
+    for (text, vision) in PAIRS {
+        let (text, vision_bytes) = (golden(text), golden(vision));
+        let float = rows(&text, &vision_bytes, &options(false, 2, None));
+        let (difference, cosine) = apart(&rows(&text, &vision_bytes, &options(true, 2, None)), &float);
+        println!("{vision}: relative difference {difference:.4}, cosine {cosine:.6}");
+        assert!(difference > 0.0 && difference < 0.03 && cosine > 0.9995, "{vision}: {difference} {cosine}");
+    }
+}
+
+#[test]
+fn what_fits_no_block_or_is_delicate_stays() {
+    let mut plan = Int8::default();
+    let stored = |format, height, width| Weight { file: 1, offset: 96, format, height, width };
+    let (f32, q4) = (Format::F32, Format::Q4_0);
+    for (name, weight) in [
+        ("v.blk.0.ffn_down.weight", stored(f32, 4, 48)),
+        ("v.blk.0.attn_q.weight", stored(q4, 4, 64)),
+        ("v.blk.0.attn_q.bias", stored(f32, 1, 64)),
+        ("v.position_embd.weight", stored(f32, 4, 64)),
+        ("v.patch_embd.weight", stored(f32, 4, 64)),
+    ] {
+        assert_eq!(plan.place(2, name, weight), weight, "{name}");
+    }
+    assert_eq!((plan.stay.as_slice(), plan.bytes()), (&["v.blk.0.ffn_down.weight".to_string()][..], 0));
+    let first = plan.place(2, "v.blk.0.attn_q.weight", stored(f32, 4, 64));
+    let second = plan.place(2, "v.blk.0.attn_k.weight", stored(Format::BF16, 1000, 32));
+    assert_eq!((first.file, first.offset, first.format, first.len()), (2, 0, Format::Q8_0, Some(4 * 68)));
+    assert_eq!((second.offset, second.height, second.width), (320, 1000, 32));
+    assert_eq!(plan.place(2, "v.blk.0.attn_q.weight", stored(f32, 4, 64)), first);
+    assert_eq!((plan.matrices.len(), plan.bytes()), (2, (320 + 34_000_usize).next_multiple_of(ALIGNMENT)));
+}
+
+/// Numbers that no block holds: the tensor and the first of them are named, on any number of threads.
+#[test]
+fn what_cannot_be_stored_is_named() {
+    let (text, mut vision) = (golden("smolvlm.gguf"), golden("mmproj-smolvlm-x2.gguf"));
+    let place = Gguf::parse(&vision).unwrap().tensor("mm.model.fc.weight").unwrap().range();
+    for number in [PIECE + 3, 700, 40] {
+        let at = place.start + 4 * number;
+        vision[at..at + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+        let model = Model::from_bytes(&text, Some(&vision)).unwrap();
+        for threads in [1, 4] {
+            let error = model.session(&options(true, threads, None)).unwrap_err();
+            let expected = std::format!(
+                "\"mm.model.fc.weight\" of the vision tower: value {number} is NaN, not a finite number"
+            );
+            assert_eq!(error.to_string(), expected);
+        }
+        assert!(model.session(&options(false, 1, None)).is_ok());
+    }
+}

@@ -1,0 +1,28 @@
+//! Without an operating system a tower is what its file says: nothing makes 8-bit codes there.
+
+use crate::error::Error;
+use crate::model::Model;
+use alloc::boxed::Box;
+use ocelli_kernels::ops::Kernels;
+use ocelli_kernels::pool::Pool;
+use ocelli_models::Encoder;
+
+/// What is never made.
+pub(crate) enum Int8 {}
+
+/// The same, and the tower that would compute with it.
+type Planned = (Int8, Box<dyn Encoder>);
+
+impl Int8 {
+    pub(crate) fn plan(_: &Model<'_>) -> Result<Option<Planned>, Error> {
+        Err(Error::Option { name: "tower_int8", expected: "off without an operating system" })
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        match *self {}
+    }
+
+    pub(crate) fn make(&self, _: &dyn Kernels, _: &Pool, _: &[&[u8]], _: &mut [u8]) -> Result<(), Error> {
+        match *self {}
+    }
+}
