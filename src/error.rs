@@ -125,6 +125,9 @@ pub enum Error {
         /// Which numbers, and why.
         error: ocelli_quantize::encode::EncodeError,
     },
+    /// Threads cannot be kept to processors.
+    #[cfg(feature = "std")]
+    Pin(ocelli_kernels::pool::PinError),
     /// The model's numbers are not numbers: damaged or unsuitable weights.
     NotANumber,
     /// Stopped by another thread.
@@ -212,6 +215,8 @@ impl fmt::Display for Error {
             Error::Isa(error) => error.fmt(f),
             #[cfg(feature = "std")]
             Error::Encode { tensor, error } => write!(f, "{tensor:?} of the vision tower: {error}"),
+            #[cfg(feature = "std")]
+            Error::Pin(error) => error.fmt(f),
             Error::NotANumber => {
                 f.write_str("the model computes values that are no numbers: its weights are damaged")
             }

@@ -70,6 +70,8 @@ mod part;
 mod plan;
 #[cfg(feature = "pocket")]
 pub mod pocket;
+#[cfg(feature = "std")]
+mod processors;
 pub mod profile;
 mod prompt;
 #[cfg(feature = "cli")]

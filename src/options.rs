@@ -11,6 +11,10 @@ pub use ocelli_models::Preprocess;
 pub struct Options {
     /// Threads; `None` is as many as the machine runs at once.
     pub threads: Option<usize>,
+    /// Whether the threads that a session starts are kept to a processor each, of those that the process may use: large
+    /// cores first. The thread that calls stays free. Linux and Android; elsewhere, and with more threads than
+    /// processors, making the session is refused.
+    pub pin: bool,
     /// Positions of the context; `None` is what the model was trained for, at most 4096.
     pub context: Option<usize>,
     /// How keys and values are stored; `None` is `f16`, and `f32` for a model of `F32` weights.
@@ -42,6 +46,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             threads: None,
+            pin: false,
             context: None,
             kv: None,
             batch: 256,

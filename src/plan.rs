@@ -12,6 +12,7 @@ use ocelli_kernels::cpu::{self, LANES};
 use ocelli_kernels::formats::Format;
 use ocelli_kernels::ops::Kernels;
 use ocelli_kernels::ops::memory::{Layout, Stored};
+use ocelli_kernels::pool::Pool;
 use ocelli_kernels::run::Cache;
 use ocelli_kernels::tape::Tape;
 use ocelli_models::recipe::ImageRecipe;
@@ -52,6 +53,8 @@ pub(crate) struct Places {
 pub struct Plan {
     pub(crate) kernels: &'static dyn Kernels,
     pub(crate) threads: usize,
+    #[cfg_attr(not(feature = "std"), allow(dead_code, reason = "one thread"))]
+    pub(crate) pin: bool,
     pub(crate) context: usize,
     pub(crate) decode: Tape,
     pub(crate) layout: Layout,
@@ -111,6 +114,7 @@ impl Model<'_> {
         let mut plan = Plan {
             kernels: cpu::choose(options.isa.as_deref())?,
             threads,
+            pin: options.pin,
             context,
             decode,
             layout,
@@ -136,6 +140,9 @@ impl Model<'_> {
         let threads = options.threads.unwrap_or_else(default_threads);
         if threads == 0 || threads > 256 {
             return Err(Error::Option { name: "threads", expected: "at least 1 and at most 256" });
+        }
+        if options.pin && cfg!(not(feature = "std")) {
+            return Err(Error::Option { name: "pin", expected: "off without an operating system" });
         }
         Ok((context, threads))
     }
@@ -295,6 +302,23 @@ impl Plan {
             cells: end,
         };
         Ok(())
+    }
+
+    /// The session's threads.
+    #[cfg(feature = "std")]
+    pub(crate) fn pool(&self) -> Result<Pool, Error> {
+        if !self.pin {
+            return Ok(Pool::new(self.threads));
+        }
+        let processors = crate::processors::for_threads(self.threads).map_err(Error::Pin)?;
+        log::info!("threads are kept to processors {processors:?}, of which the first is the caller's");
+        Pool::pinned(&processors).map_err(Error::Pin)
+    }
+
+    /// The session's one thread.
+    #[cfg(not(feature = "std"))]
+    pub(crate) fn pool(&self) -> Result<Pool, Error> {
+        Ok(Pool::new(self.threads))
     }
 
     fn tapes(&self) -> usize {

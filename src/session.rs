@@ -107,7 +107,7 @@ impl<'m> Session<'m> {
         let enough =
             history.try_reserve_exact(plan.context).and(batch.try_reserve_exact(plan.decode.max_units()));
         enough.map_err(|_| Error::OutOfMemory { bytes: plan.context * size_of::<Entry>() })?;
-        let (files, pool) = (model.files(), Pool::new(plan.threads));
+        let (files, pool) = (model.files(), plan.pool()?);
         if let Some(int8) = plan.int8.take() {
             let room = block.get_mut(skip..).and_then(|block| block.get_mut(plan.places.int8.clone()));
             int8.make(plan.kernels, &pool, &files, bytemuck::cast_slice_mut(room.unwrap_or_default()))?;

@@ -25,6 +25,8 @@ mod inspect;
 mod memory;
 #[path = "cli/odd.rs"]
 mod odd;
+#[path = "cli/pin.rs"]
+mod pin;
 #[path = "cli/prompts.rs"]
 mod prompts;
 #[path = "cli/quantize.rs"]

@@ -27,6 +27,9 @@ pub struct ModelArgs {
     /// Threads. Default: as many as the machine runs at once.
     #[arg(short, long, value_name = "N")]
     pub threads: Option<usize>,
+    /// Keep the threads that are started to a processor each (Linux): of those that may be used, large cores first.
+    #[arg(long)]
+    pin: bool,
     /// Positions of the context. Default: what the model was trained for, at most 4096.
     #[arg(short, long, value_name = "N")]
     pub context: Option<usize>,
@@ -155,6 +158,7 @@ impl ModelArgs {
     fn options(&self, images: (ImageSizes, Option<u64>)) -> Options {
         let mut options = Options {
             threads: self.threads,
+            pin: self.pin,
             context: self.context,
             memory_limit: self.memory_limit,
             fit: self.fit,

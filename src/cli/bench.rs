@@ -45,6 +45,9 @@ pub struct Bench {
     /// Numbers of threads, separated by commas. Default: as many as the machine runs at once.
     #[arg(short, long, value_name = "N,…", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Vec<u16>,
+    /// Keep the models' threads to a processor each (Linux). The machine's own limits are measured without.
+    #[arg(long)]
+    pin: bool,
     /// Instruction sets, separated by commas. Default: the fastest the CPU has, or that of OCELLI_ISA.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     isa: Vec<String>,
@@ -167,6 +170,7 @@ impl Bench {
             max_pixels: self.max_pixels,
             image_tokens: self.image_tokens,
             tower_int8: self.tower_int8,
+            pin: self.pin,
         };
         let (isa, threads) = (machine.kernels.name(), machine.threads);
         let model = file_name(case.model);

@@ -187,7 +187,7 @@ fn engine_code(error: &Error) -> u8 {
         | Error::Tape(_)
         | Error::Encode { .. }
         | Error::NotANumber => 3,
-        Error::Option { .. } | Error::Sampling(_) | Error::Isa(_) | Error::Kv { .. } => 2,
+        Error::Option { .. } | Error::Sampling(_) | Error::Isa(_) | Error::Kv { .. } | Error::Pin(_) => 2,
         Error::Image(_) | Error::ImageMemory { .. } | Error::NoVision => 4,
         Error::Memory { .. } | Error::OutOfMemory { .. } => 5,
         Error::Deadline => 6,

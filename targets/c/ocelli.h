@@ -155,6 +155,7 @@ typedef struct ocelli_need {
  *     text=N         bytes of text in a conversation, at most (default: 4 for each position)
  *     decode=N       bytes that decoding an image may take from malloc (default: enough for the largest in any format)
  *     threads=N      the caller's included (default: as many as the machine runs at once; they are started once)
+ *     pin=0|1        keeps the threads that are started to a processor each (Linux); the caller's stays free
  *     batch=N        positions of a prompt that are computed together (default 256; fewer take less arena)
  *     kv=f16|f32|q8_0   how keys and values are stored
  *     square=pad|crop   how an image becomes a square, for models that know both

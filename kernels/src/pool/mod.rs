@@ -8,7 +8,12 @@ use crate::tile::{Grid, Scratch, Tile};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 #[cfg(feature = "std")]
+mod pin;
+#[cfg(feature = "std")]
 mod threads;
+
+#[cfg(feature = "std")]
+pub use pin::{PinError, allowed};
 
 /// Says when work should stop: a cancel flag, a deadline.
 pub trait Interrupt: Sync {
@@ -41,7 +46,21 @@ impl Pool {
     pub fn new(threads: usize) -> Pool {
         Pool {
             #[cfg(feature = "std")]
-            workers: threads::Workers::new(threads.saturating_sub(1)),
+            workers: threads::Workers::new(threads.saturating_sub(1), &[]),
+        }
+    }
+
+    /// A pool of as many threads as there are processors given, each of its workers kept to one. The first is left to the
+    /// caller, whose own thread may go on running anywhere.
+    ///
+    /// # Errors
+    /// This system does not do that, or not with these processors.
+    #[cfg(feature = "std")]
+    pub fn pinned(processors: &[usize]) -> Result<Pool, PinError> {
+        let workers = threads::Workers::new(processors.len().saturating_sub(1), processors);
+        match workers.refused() {
+            Some(error) => Err(error),
+            None => Ok(Pool { workers }),
         }
     }
 

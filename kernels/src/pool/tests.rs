@@ -59,3 +59,54 @@ fn a_panic_in_a_tile_reaches_the_caller_and_the_pool_lives_on() {
     assert!(result.is_err());
     assert_eq!(pool.run(&grid, &mut [], &Never, &|_, _| ()), Ok(()));
 }
+
+/// Where each of a pool's threads may run, once all of them have come.
+#[cfg(target_os = "linux")]
+fn places(pool: &Pool) -> std::vec::Vec<std::vec::Vec<usize>> {
+    let (places, caller) = (std::sync::Mutex::new(std::vec::Vec::new()), std::thread::current().id());
+    let came = || places.lock().unwrap().len();
+    let start = std::time::Instant::now();
+    pool.join(&|| {
+        places.lock().unwrap().push(allowed().unwrap());
+        // The caller closes the door when it leaves: it waits for the others, on a busy machine for seconds.
+        while std::thread::current().id() == caller
+            && came() < pool.threads()
+            && start.elapsed().as_secs() < 60
+        {
+            std::thread::yield_now();
+        }
+    });
+    let mut places = places.into_inner().unwrap();
+    places.sort();
+    places
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn workers_are_kept_to_processors_and_the_caller_is_not() {
+    let before = allowed().unwrap();
+    assert!(!before.is_empty());
+    let pool = Pool::pinned(&before).unwrap();
+    let mut expected: std::vec::Vec<_> = before.iter().skip(1).map(|n| vec![*n]).collect();
+    expected.push(before.clone());
+    expected.sort();
+    assert_eq!(places(&pool), expected);
+    assert_eq!(allowed().unwrap(), before);
+    assert!(places(&Pool::new(3)).iter().all(|place| *place == before));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn processors_that_are_not_there_are_refused() {
+    let first = allowed().unwrap()[0];
+    for absent in [8191, 8192, usize::MAX] {
+        let refused = Pool::pinned(&[first, absent]).map(|_| ());
+        assert!(matches!(refused, Err(PinError::System { .. })), "{refused:?}");
+    }
+    // A thread that may run on one processor only knows of no other.
+    let alone = std::thread::spawn(move || {
+        pin::keep(first).unwrap();
+        allowed().unwrap()
+    });
+    assert_eq!(alone.join().unwrap(), [first]);
+}

@@ -14,6 +14,7 @@
 //! nothing but its help.
 #![allow(unsafe_code, reason = "the job is lent to the workers across threads")]
 
+use super::pin::{self, PinError};
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::*};
 use std::boxed::Box;
@@ -42,6 +43,8 @@ struct Shared {
     bell: Condvar,
     ended: AtomicBool,
     panicked: AtomicBool,
+    /// Why a worker could not be kept to its processor.
+    refused: Mutex<Option<PinError>>,
 }
 
 // SAFETY: `job` is the only part that is not `Sync` by itself; the gate orders its writes and reads (see the module).
@@ -57,7 +60,8 @@ pub(super) struct Workers {
 }
 
 impl Workers {
-    pub(super) fn new(count: usize) -> Workers {
+    /// So many workers; worker n (from 1) is kept to the n-th of the processors, where there is one.
+    pub(super) fn new(count: usize, processors: &[usize]) -> Workers {
         let shared = Arc::new(Shared {
             gate: AtomicU64::new(0),
             job: UnsafeCell::new(None),
@@ -67,10 +71,12 @@ impl Workers {
             bell: Condvar::new(),
             ended: AtomicBool::new(false),
             panicked: AtomicBool::new(false),
+            refused: Mutex::new(None),
         });
         let start = |number: usize| {
-            let shared = shared.clone();
-            std::thread::Builder::new().name("ocelli".into()).spawn(move || shared.serve(number)).ok()
+            let (shared, processor) = (shared.clone(), processors.get(number).copied());
+            let begin = move || shared.serve(number, processor);
+            std::thread::Builder::new().name("ocelli".into()).spawn(begin).ok()
         };
         let handles: Vec<JoinHandle<()>> = (1..=count).map_while(start).collect();
         // A thread allocates while it starts: that belongs here, not into the middle of an answer.
@@ -82,6 +88,11 @@ impl Workers {
 
     pub(super) fn len(&self) -> usize {
         self.handles.len()
+    }
+
+    /// Why a worker is not kept to its processor, if one is not.
+    pub(super) fn refused(&self) -> Option<PinError> {
+        *self.shared.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs `job` here as thread 0, and on every worker that comes while it runs as its own number.
@@ -126,7 +137,10 @@ impl Drop for Closing<'_> {
 }
 
 impl Shared {
-    fn serve(&self, number: usize) {
+    fn serve(&self, number: usize, processor: Option<usize>) {
+        if let Some(Err(error)) = processor.map(pin::keep) {
+            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        }
         self.started.fetch_add(1, Release);
         let mut served = 0;
         while let Some(generation) = self.next(served) {

@@ -36,6 +36,8 @@ pub struct Amounts {
     pub image_tokens: Option<u32>,
     /// Whether a float tower is computed with in int8.
     pub tower_int8: bool,
+    /// Whether threads are kept to processors.
+    pub pin: bool,
 }
 
 /// The files of a model, and the image that is shown to it.
@@ -130,6 +132,7 @@ impl Measured<'_> {
             isa: self.subject.isa.map(Into::into),
             image_tokens: self.amounts.image_tokens,
             tower_int8: self.amounts.tower_int8,
+            pin: self.amounts.pin,
             images,
             image_bytes,
             ..Options::default()

@@ -103,6 +103,7 @@ const MAKING: &[Key<Making>] = &[
     Key { name: "text", takes: NUMBER, set: |s, v| some(&mut s.text, v) },
     Key { name: "decode", takes: NUMBER, set: |s, v| some(&mut s.decode, v) },
     Key { name: "threads", takes: NUMBER, set: |s, v| some(&mut s.options.threads, v) },
+    Key { name: "pin", takes: SWITCH, set: |s, v| switch(&mut s.options.pin, v) },
     Key { name: "batch", takes: NUMBER, set: |s, v| number(&mut s.options.batch, v) },
     Key {
         name: "kv",

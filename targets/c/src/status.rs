@@ -146,6 +146,8 @@ fn number(error: &Error) -> Status {
         | Error::Tape(_) => BAD_MODEL,
         #[cfg(feature = "std")]
         Error::Encode { .. } => BAD_MODEL,
+        #[cfg(feature = "std")]
+        Error::Pin(_) => BAD_OPTION,
         Error::Image(_) | Error::ImageMemory { .. } | Error::PixelsGone { .. } => BAD_IMAGE,
         Error::NoVision => NO_VISION,
         Error::EmptyPrompt => BAD_ORDER,
