@@ -41,10 +41,13 @@ impl Report<'_> {
                 "encode": ms(encode), "prefill": ms(prefill), "generate": ms(generate),
             },
             "bytes": {
-                "weights": self.bill.weights(), "vision_int8": self.bill.vision_int8, "arena": self.bill.arena, "kv": self.bill.kv, "io": self.bill.io,
+                "weights": self.bill.weights(), "arena": self.bill.arena, "kv": self.bill.kv, "io": self.bill.io,
                 "peak": peak_bytes(),
             },
         });
+        if self.bill.vision_int8 > 0 {
+            object["bytes"]["vision_int8"] = self.bill.vision_int8.into();
+        }
         if logprobs && let Some(object) = object.as_object_mut() {
             let token = |(id, p): &(u32, f32)| json!({ "id": id, "logprob": p });
             let steps = self.answered.logprobs.iter().map(|best| best.iter().map(token).collect());

@@ -64,8 +64,8 @@ fn a_tower_in_int8_is_billed_and_answers() {
     let float = asked(&with(&model, &rest));
     assert_eq!((&made["ids"], &made["logprobs"]), (&read["ids"], &read["logprobs"]));
     assert_ne!(made["logprobs"], float["logprobs"]);
-    let copies = [&made, &read, &float].map(|answer| answer["bytes"]["vision_int8"].as_u64().unwrap());
-    assert_eq!(copies, [copy, 0, 0]);
+    let copies = [&made, &read, &float].map(|answer| answer["bytes"]["vision_int8"].as_u64());
+    assert_eq!(copies, [Some(copy), None, None]);
     let said =
         ocelli(&with(&["run".into(), "-v".into()], &with(&model, &[&limit[..], &rest[..4]].concat()))).err;
     assert!(said.contains("13 matrices of the vision tower"), "{said}");
