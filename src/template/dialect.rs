@@ -70,7 +70,9 @@ impl Dialect {
             Err(Error::new(ErrorKind::InvalidOperation, [RAISED, &message].concat()))
         });
         environment.add_function("strftime_now", |format: &str| strftime(format, unix_now()));
-        environment.template_from_named_str(NAME, &source).map_err(TemplateError::Jinja)?;
+        // Once, when the model is opened: minijinja's compiler keeps buffers in the thread, which a session's memory, given
+        // by a caller and taken back, must not hold.
+        environment.add_template_owned(NAME, source.clone()).map_err(TemplateError::Jinja)?;
         let token = |id: Option<u32>| {
             let text = tokenizer.piece_with_control(id?);
             Some(String::from_utf8_lossy(text).into_owned())
@@ -94,8 +96,7 @@ impl Dialect {
         context.extend(self.bos.as_deref().map(|text| ("bos_token", Value::from(text))));
         context.extend(self.eos.as_deref().map(|text| ("eos_token", Value::from(text))));
         let environment: &Environment<'_> = &self.environment;
-        let template =
-            environment.template_from_named_str(NAME, &self.source).map_err(TemplateError::Jinja)?;
+        let template = environment.get_template(NAME).map_err(TemplateError::Jinja)?;
         let (instructions, blocks) = guard::guarded(get_compiled_template(&template));
         let mut text = String::new();
         let mut out = make_string_output(&mut text);
