@@ -154,13 +154,11 @@ typedef struct ocelli_need {
  *     image_tokens=N most positions that an image may take
  *     text=N         bytes of text in a conversation, at most (default: 4 for each position)
  *     decode=N       bytes that decoding an image may take from malloc (default: enough for the largest in any format)
- *     threads=N      the caller's included (default: as many as the machine runs at once; they are started once)
- *     pin=0|1        keeps the threads that are started to a processor each (Linux); the caller's stays free
+ *     threads=N      the caller's included (default: as many as run at once); pin=0|1 keeps others to a processor each (Linux)
  *     batch=N        positions of a prompt that are computed together (default 256; fewer take less arena)
  *     kv=f16|f32|q8_0   how keys and values are stored
  *     square=pad|crop   how an image becomes a square, for models that know both
- *     limit=N        bytes that session and weights may take together
- *     fit=0|1        images are tiled more coarsely to keep the limit
+ *     limit=N        bytes that session and weights may take together; fit=0|1 tiles images more coarsely to keep it
  *     tower_int8=0|1 computes with a tower of F32, F16 or BF16 as with one of Q8_0, made in the session's block
  *     isa=NAME       instruction set (default: the fastest there is) */
 ocelli_status ocelli_plan(const ocelli_model *model, const char *options, size_t length, ocelli_need *need);
