@@ -13,6 +13,7 @@
 use crate::ops::Kernels;
 
 mod element;
+mod fused;
 mod scalar;
 
 pub use element::Element;

@@ -1,10 +1,8 @@
 //! The sixteen-lane machine in plain Rust: the definition of every operation, and the oracle the others are
 //! compared with bit by bit. Whatever takes a loop is a function of its own, once: this machine is for correctness and for
-//! processors with little memory for code. Where the target has one, the fused multiply-add is an instruction, which rounds
-//! the same.
-#![allow(unsafe_code, reason = "that instruction")]
+//! processors with little memory for code.
 
-use super::{Detect, Isa, LANES, Rows, Task};
+use super::{Detect, Isa, LANES, Rows, Task, fused};
 use core::array::from_fn;
 use half::f16;
 
@@ -23,41 +21,6 @@ type F = [f32; LANES];
 #[inline(always)]
 fn map2(a: F, b: F, f: impl Fn(f32, f32) -> f32) -> F {
     from_fn(|i| f(a[i], b[i]))
-}
-
-/// `a · b + c` rounded once, without an instruction for it.
-///
-/// The product of two binary32 is exact in binary64. The sum is rounded to *odd* there (Boldo and Melquiond, 2008:
-/// the error term of Knuth's two-sum says whether anything was lost), after which rounding to binary32 is correct.
-#[cfg(not(all(target_arch = "riscv64", target_feature = "f")))]
-#[inline(always)]
-fn fma(a: f32, b: f32, c: f32) -> f32 {
-    let (p, c) = (f64::from(a) * f64::from(b), f64::from(c));
-    let s = p + c;
-    let t = s - p;
-    let lost = (p - (s - t)) + (c - t);
-    let mut bits = s.to_bits();
-    if bits & 1 == 0 && lost != 0.0 && s.is_finite() {
-        // Towards zero when what was lost has the other sign, then the odd neighbour above; away otherwise.
-        if (lost < 0.0) == (s < 0.0) { bits += 1 } else { bits -= 1 }
-    }
-    f64::from_bits(bits) as f32
-}
-
-/// `a · b + c` rounded once: an instruction of every target with the extension F.
-#[cfg(all(target_arch = "riscv64", target_feature = "f"))]
-#[inline(always)]
-fn fma(a: f32, b: f32, c: f32) -> f32 {
-    let sum: f32;
-    // SAFETY: registers in, a register out; the target has the instruction. The rounding mode is the one of all Rust code.
-    unsafe {
-        core::arch::asm!(
-            "fmadd.s {sum}, {a}, {b}, {c}",
-            sum = lateout(freg) sum, a = in(freg) a, b = in(freg) b, c = in(freg) c,
-            options(pure, nomem, nostack, preserves_flags),
-        );
-    }
-    sum
 }
 
 impl Isa for Scalar {
@@ -106,7 +69,7 @@ impl Isa for Scalar {
     }
     #[inline(never)]
     fn fma(self, a: F, b: F, c: F) -> F {
-        from_fn(|i| fma(a[i], b[i], c[i]))
+        fused::fma(&a, &b, &c)
     }
     #[inline(never)]
     fn sqrt(self, a: F) -> F {
