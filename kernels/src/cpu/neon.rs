@@ -1,115 +1,19 @@
 //! NEON: every 64-bit Arm. Sixteen lanes are four registers.
 //!
-//! Two instruction sets share all but the integer dot product: `Neon<Widening>` is what Armv8.0 has (Cortex-A53, A72),
-//! `Neon<Dotprod>` adds `sdot` (Cortex-A55, A76 and later).
+//! Two instruction sets share all but the integer dot product, which is in `neon/dot.rs`: `Neon<Widening>` is what Armv8.0
+//! has (Cortex-A53, A72), `Neon<Dotprod>` adds `sdot` (Cortex-A55, A76 and later).
 #![allow(unsafe_code, reason = "intrinsics; the tokens below prove the CPU has them")]
 
-use super::{Detect, Isa, LANES, Rows, Task};
+use super::{Isa, LANES, Rows, Task};
 use core::arch::aarch64::*;
 
-/// The part that differs: four columns of four bytes each, multiplied and added up. A value of the type is the proof
-/// that the CPU has its instructions.
-pub(super) trait Dot: Copy + Send + Sync + 'static {
-    /// The name of the instruction set that has this dot product.
-    const NAME: &'static str;
-    /// The proof, if this CPU has the instructions.
-    fn new() -> Option<Self>;
-    /// Runs the task with the features enabled.
-    fn enter<T: Task>(isa: Neon<Self>, task: T) -> T::Out;
-    /// `sum[j] + Σᵢ w[4j + i] · x[4j + i]` for the four `i`, exactly, for any `w` and `x` in −127..=127.
-    fn dot(self, sum: int32x4_t, w: int8x16_t, x: int8x16_t) -> int32x4_t;
-}
+mod dot;
 
-/// What every 64-bit Arm with NEON has: products in 16 bits, added up in pairs.
-#[derive(Clone, Copy)]
-pub(super) struct Widening(());
-
-impl Dot for Widening {
-    const NAME: &'static str = "neon";
-
-    fn new() -> Option<Widening> {
-        // This file is compiled only for targets that have NEON.
-        Some(Widening(()))
-    }
-    #[inline(never)]
-    fn enter<T: Task>(isa: Neon<Widening>, task: T) -> T::Out {
-        task.run(isa)
-    }
-    #[inline(always)]
-    fn dot(self, sum: int32x4_t, w: int8x16_t, x: int8x16_t) -> int32x4_t {
-        // SAFETY: see `impl Isa`; register operations only.
-        unsafe {
-            let (low, high) = (vmull_s8(vget_low_s8(w), vget_low_s8(x)), vmull_high_s8(w, x));
-            // Two products fit 16 bits: 2 · 128 · 127 = 32512.
-            vpadalq_s16(sum, vpaddq_s16(low, high))
-        }
-    }
-}
-
-/// Armv8.2 with `sdot`: sixteen products and their four sums in one instruction.
-#[derive(Clone, Copy)]
-pub(super) struct Dotprod(());
-
-/// By assembler, as the compiler's intrinsic (`vdotq_s32`) is not stable.
-#[inline]
-#[target_feature(enable = "neon,dotprod")]
-fn sdot(mut sum: int32x4_t, w: int8x16_t, x: int8x16_t) -> int32x4_t {
-    // SAFETY: one instruction on registers, which the features above have.
-    unsafe {
-        core::arch::asm!(
-            "sdot {sum:v}.4s, {w:v}.16b, {x:v}.16b",
-            sum = inout(vreg) sum, w = in(vreg) w, x = in(vreg) x,
-            options(pure, nomem, nostack, preserves_flags),
-        );
-    }
-    sum
-}
-
-#[inline(never)]
-#[target_feature(enable = "neon,dotprod")]
-fn enter_dotprod<T: Task>(isa: Neon<Dotprod>, task: T) -> T::Out {
-    task.run(isa)
-}
-
-impl Dot for Dotprod {
-    const NAME: &'static str = "neon-dotprod";
-
-    fn new() -> Option<Dotprod> {
-        #[cfg(feature = "std")]
-        let has = std::arch::is_aarch64_feature_detected!("dotprod");
-        #[cfg(not(feature = "std"))]
-        let has = cfg!(target_feature = "dotprod");
-        has.then_some(Dotprod(()))
-    }
-    #[inline(always)]
-    fn enter<T: Task>(isa: Neon<Dotprod>, task: T) -> T::Out {
-        // SAFETY: a `Dotprod` leaves `new` only after the feature has been seen.
-        unsafe { enter_dotprod(isa, task) }
-    }
-    #[inline(always)]
-    fn dot(self, sum: int32x4_t, w: int8x16_t, x: int8x16_t) -> int32x4_t {
-        // SAFETY: as above.
-        unsafe { sdot(sum, w, x) }
-    }
-}
+pub(super) use dot::{Dot, Dotprod, Widening};
 
 /// The token, which holds the proof.
 #[derive(Clone, Copy)]
 pub(super) struct Neon<D>(D);
-
-impl Detect for Neon<Widening> {
-    fn detect() -> Option<&'static Neon<Widening>> {
-        static TOKEN: Neon<Widening> = Neon(Widening(()));
-        Widening::new().map(|_| &TOKEN)
-    }
-}
-
-impl Detect for Neon<Dotprod> {
-    fn detect() -> Option<&'static Neon<Dotprod>> {
-        static TOKEN: Neon<Dotprod> = Neon(Dotprod(()));
-        Dotprod::new().map(|_| &TOKEN)
-    }
-}
 
 /// Four columns of four rows of 32-bit words.
 #[inline(always)]
@@ -155,6 +59,7 @@ impl<D: Dot> Isa for Neon<D> {
     }
 
     #[inline(always)]
+    #[allow(clippy::pointers_in_nomem_asm_block, reason = "a hint reads nothing")]
     fn fetch(self, bytes: &[u8], after: usize) {
         let line = bytes.as_ptr().wrapping_add(after);
         // SAFETY: a hint, which reads nothing; by assembler, as the compiler's intrinsic is not stable.
@@ -165,7 +70,7 @@ impl<D: Dot> Isa for Neon<D> {
 
     #[inline(always)]
     fn plain(self) -> Neon<Widening> {
-        Neon(Widening(())) // which every CPU that runs this has
+        Neon(self.0.without())
     }
     #[inline(always)]
     fn splat(self, x: f32) -> F {
