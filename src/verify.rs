@@ -105,19 +105,23 @@ fn gather(marks: &mut Marks) -> impl FnMut(&Mark, &[f32]) {
     |mark, values| marks.entry((mark.name, mark.index)).or_default().extend_from_slice(values)
 }
 
-/// Compares all that a dump has.
+/// Compares all that a dump has: one stage at least.
 ///
 /// # Errors
-/// The dump contradicts itself, or the model cannot be run.
+/// The dump contradicts itself or has nothing that can be compared, or the model cannot be run.
 pub fn verify(model: &Model<'_>, dump: &Dump, options: &Options) -> Result<Vec<Stage>, Failure> {
     let mut stages = tower::verify(model, dump, options)?;
     stages.extend(decoder(model, dump, options)?);
-    Ok(stages)
+    if stages.is_empty() { Err(Failure::Nothing) } else { Ok(stages) }
 }
 
 /// The language model, on the reference's rows of the image.
 fn decoder(model: &Model<'_>, dump: &Dump, options: &Options) -> Result<Vec<Stage>, Failure> {
-    let Some(ids) = dump.numbers("ids")? else { return Ok(Vec::new()) };
+    let Some(ids) = dump.numbers("ids")?.filter(|ids| !ids.is_empty()) else { return Ok(Vec::new()) };
+    let vocabulary = model.decoder().vocabulary();
+    if let Some(id) = ids.iter().find(|id| **id as usize >= vocabulary) {
+        return Err(Failure::Beyond { array: "ids", index: *id, of: vocabulary });
+    }
     let cells = cells(dump, &ids)?;
     let kept = dump.numbers("rows")?.unwrap_or_else(|| (0..ids.len() as u32).collect());
     if let Some(row) = kept.iter().find(|row| **row as usize >= ids.len()) {

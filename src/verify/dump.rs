@@ -6,7 +6,7 @@ use ocelli_convert::Folder;
 use ocelli_gguf::TensorType;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Numbers in a shape, the last extent the fastest.
 #[derive(Clone, PartialEq, Debug)]
@@ -24,13 +24,8 @@ pub struct Dump(BTreeMap<String, Array>);
 /// Why a model was not verified.
 #[derive(Debug)]
 pub enum Failure {
-    /// The file of the dump.
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: ocelli_convert::Error,
-    },
+    /// The file of the dump, which the error names.
+    File(ocelli_convert::Error),
     /// An array is not of F32.
     Kind {
         /// The array.
@@ -39,10 +34,7 @@ pub enum Failure {
         kind: TensorType,
     },
     /// Nothing in it can be compared.
-    Nothing {
-        /// The file.
-        path: PathBuf,
-    },
+    Nothing,
     /// An array has other extents than it must.
     Extents {
         /// The array.
@@ -92,15 +84,11 @@ impl From<Error> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::File { path, error } => write!(f, "{}: {error}", path.display()),
+            Failure::File(error) => error.fmt(f),
             Failure::Kind { array, kind } => write!(f, "the dump's {array} is {kind} and must be F32"),
-            Failure::Nothing { path } => {
-                write!(
-                    f,
-                    "{}: nothing in it can be compared: it has no `pixels` and no `ids`",
-                    path.display()
-                )
-            }
+            Failure::Nothing => f.write_str(
+                "nothing in the dump can be compared: it has no `pixels` and no `ids`, or no stage of them",
+            ),
             Failure::Extents { array, found, expected } => {
                 write!(f, "the dump's {array} has the extents {found:?} and must have {expected}")
             }
@@ -129,27 +117,23 @@ impl Dump {
     /// # Errors
     /// It cannot be read, is malformed, or has arrays of another type than F32.
     pub fn read(path: &Path) -> Result<Dump, Failure> {
-        let at = |error| Failure::File { path: path.into(), error };
         let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let disk = Disk::new(folder);
         let mut dump = Dump::default();
-        for stored in ocelli_convert::safetensors::read(&disk, &name).map_err(at)? {
+        for stored in ocelli_convert::safetensors::read(&disk, &name).map_err(Failure::File)? {
             if stored.kind != TensorType::F32 {
                 return Err(Failure::Kind { array: stored.name, kind: stored.kind });
             }
             // The header's claims have been held against the file's size.
             let shape: Vec<usize> = stored.shape.iter().map(|extent| *extent as usize).collect();
             let mut bytes = vec![0; shape.iter().product::<usize>() * 4];
-            let io = |error| at(ocelli_convert::Error::Io { file: name.clone(), error });
+            let io = |error| Failure::File(ocelli_convert::Error::Io { file: name.clone(), error });
             disk.read(&name, stored.offset, &mut bytes).map_err(io)?;
             let values = bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
             dump.0.insert(stored.name, Array { shape, values });
         }
-        match dump.0.contains_key("pixels") || dump.0.contains_key("ids") {
-            true => Ok(dump),
-            false => Err(Failure::Nothing { path: path.into() }),
-        }
+        Ok(dump)
     }
 
     /// An array.

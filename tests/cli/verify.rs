@@ -237,7 +237,11 @@ fn a_dump_that_cannot_be_used_is_refused() {
     };
     refuses(None, &["dump.safetensors"]);
     refuses(Some(&[tensor("logits", &[1], [0.0])]), &["no `pixels` and no `ids`"]);
+    // What compares nothing must not say that all is well.
+    refuses(Some(&[tensor("ids", &[0], [])]), &["no stage of them"]);
+    refuses(Some(&[tensor("ids", &[1], [1.0])]), &["no stage of them"]);
     refuses(Some(&[tensor("ids", &[2], [1.0, 0.5])]), &["ids", "0.5"]);
+    refuses(Some(&[tensor("ids", &[1], [65536.0])]), &["ids names number 65536 of"]);
     refuses(
         Some(&[tensor("ids", &[2], [1.0, 2.0]), tensor("rows", &[1], [2.0])]),
         &["rows", "number 2 of 2"],
