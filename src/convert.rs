@@ -172,7 +172,7 @@ fn write(
     means: Means<'_>,
     progress: &mut dyn FnMut(u64, u64) -> bool,
 ) -> Result<Made, Error> {
-    let mut made = Made { before: 0, bytes: 0, kinds: BTreeMap::new(), fallbacks: BTreeMap::new() };
+    let mut made = Made::default();
     for tensor in plan.tensors() {
         made.before += tensor.bytes(tensor.from);
         *made.kinds.entry(tensor.to).or_default() += 1;

@@ -4,9 +4,8 @@
 //! F32 | F16 | BF16   ->   Q8_0, matrix after matrix in the session's block: 34 bytes for 32 numbers
 //! ```
 //!
-//! Made are the matrices that the tower uses and that `ocelli quantize --type Q8_0` would store so, with its bytes: not
-//! norms, biases, positions and patch embeddings. A matrix whose rows are no whole number of blocks stays what it is
-//! (`quantize` makes one of F32 16 bits; there is nothing to gain from that here).
+//! Made are the matrices that the tower uses and that `ocelli quantize --type Q8_0 --pad` would store so, with its bytes:
+//! not norms, biases, positions and patch embeddings. Rows that are no whole number of blocks are filled up with zeros.
 //!
 //! What it does to an image's rows, as they reach the decoder (root-mean-square difference relative to the float rows,
 //! cosine; codes of activations are a part of it, as in every tower of Q8_0):
@@ -39,6 +38,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Numbers that are converted at once, on a thread's stack: whole blocks.
 const PIECE: usize = 8192;
 
+/// Numbers of a block of Q8_0.
+const BLOCK: usize = 32;
+
 /// Where matrices begin: a cache line.
 const ALIGNMENT: usize = 64;
 
@@ -53,8 +55,6 @@ struct Matrix {
 #[derive(Default)]
 pub(crate) struct Int8 {
     matrices: Vec<Matrix>,
-    /// Float matrices whose rows are no whole blocks.
-    stay: Vec<String>,
     bytes: usize,
 }
 
@@ -82,12 +82,10 @@ impl Int8 {
         if !stored.format.is_float() || !applies(&Described { name, dims }) {
             return stored;
         }
-        let to = Weight { file, offset: self.bytes, format: Format::Q8_0, ..stored };
+        let padding = stored.width.next_multiple_of(BLOCK) - stored.width;
+        let to = Weight { file, offset: self.bytes, format: Format::Q8_0, padding, ..stored };
         let end = to.len().and_then(|len| self.bytes.checked_add(len)?.checked_next_multiple_of(ALIGNMENT));
-        let Some(end) = end else {
-            self.stay.push(name.to_string());
-            return stored;
-        };
+        let Some(end) = end else { return stored }; // larger than any file
         self.bytes = end;
         self.matrices.push(Matrix { name: name.to_string(), from: stored, to });
         to
@@ -110,15 +108,11 @@ impl Int8 {
         out: &mut [u8],
     ) -> Result<(), Error> {
         log::info!("{} matrices of the vision tower: {} bytes of Q8_0", self.matrices.len(), self.bytes);
-        if !self.stay.is_empty() {
-            let names = self.stay.join(", ");
-            log::info!("{} stay as they are, their rows being no whole blocks: {names}", self.stay.len());
-        }
         for Matrix { name, from, to } in &self.matrices {
             let stored = Weights::of(files).matrix(from).ok_or(Error::Run(RunError::Weight))?.bytes;
             let room = out.get_mut(to.offset..).zip(to.len()).and_then(|(out, len)| out.get_mut(..len));
             let room = room.ok_or(Error::Run(RunError::Weight))?;
-            let result = encode(kernels, pool, from.format, stored, room);
+            let result = encode(kernels, pool, from, stored, room);
             result.map_err(|error| Error::Encode { tensor: name.clone(), error })?;
         }
         Ok(())
@@ -129,12 +123,19 @@ impl Int8 {
 fn encode(
     kernels: &dyn Kernels,
     pool: &Pool,
-    format: Format,
+    from: &Weight,
     stored: &[u8],
     out: &mut [u8],
 ) -> Result<(), EncodeError> {
-    let size = Format::Q8_0.row_bytes(PIECE).unwrap_or(1);
-    let pieces = stored.chunks(PIECE * format.bytes()).zip(out.chunks_mut(size)).enumerate();
+    let bytes = |values: usize| Format::Q8_0.row_bytes(values.next_multiple_of(BLOCK)).unwrap_or(0).max(1);
+    // Rows that need no padding are as good as one.
+    let whole = from.width.is_multiple_of(BLOCK);
+    let row = if whole { from.width * from.height } else { from.width };
+    let rows = stored.chunks((row * from.format.bytes()).max(1)).zip(out.chunks_mut(bytes(row)));
+    let pieces = rows.enumerate().flat_map(|(i, (stored, out))| {
+        let parts = stored.chunks(PIECE * from.format.bytes()).zip(out.chunks_mut(bytes(PIECE)));
+        parts.enumerate().map(move |(part, (stored, out))| (i * row + part * PIECE, stored, out))
+    });
     let pieces = Mutex::new(pieces);
     // Of several that cannot be stored the first is named, whichever thread meets it.
     let failed: Mutex<Option<(usize, EncodeError)>> = Mutex::new(None);
@@ -142,13 +143,16 @@ fn encode(
         let mut values = [0.0f32; PIECE];
         loop {
             // The lock must not be held while the piece is made, as it would be in the head of a `while let`.
-            let Some((number, (stored, out))) = lock(&pieces).next() else { return };
-            let values = values.get_mut(..stored.len() / format.bytes()).unwrap_or_default();
-            kernels.decode(format, stored, values);
+            let Some((start, stored, out)) = lock(&pieces).next() else { return };
+            let len = stored.len() / from.format.bytes();
+            let values = values.get_mut(..len.next_multiple_of(BLOCK)).unwrap_or_default();
+            let (values_of_row, padding) = values.split_at_mut(len.min(values.len()));
+            kernels.decode(from.format, stored, values_of_row);
+            padding.fill(0.0);
             if let Err(error) = encode_q8_0(Some(kernels.name()), values, out) {
                 let mut failed = lock(&failed);
-                if failed.is_none_or(|(first, _)| number < first) {
-                    *failed = Some((number, error.after(number * PIECE)));
+                if failed.is_none_or(|(first, _)| start < first) {
+                    *failed = Some((start, error.after(start)));
                 }
             }
         }

@@ -51,7 +51,7 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 /// What was made.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Made {
     /// Bytes of the tensors before.
     pub before: u64,
@@ -62,6 +62,8 @@ pub struct Made {
     /// Tensors whose rows do not fit the blocks they should be stored in: what they should be, the length of their
     /// rows, what they are, and how many.
     pub fallbacks: BTreeMap<(TensorType, usize, TensorType), usize>,
+    /// Tensors whose rows are padded: the length of their rows, that with the padding, what they are, and how many.
+    pub padded: BTreeMap<(usize, usize, TensorType), usize>,
 }
 
 /// What the user is told while it runs.
@@ -111,10 +113,13 @@ pub fn quantize(
 }
 
 fn describe(plan: &Plan<'_>) -> Made {
-    let mut made = Made { before: 0, bytes: 0, kinds: BTreeMap::new(), fallbacks: BTreeMap::new() };
+    let mut made = Made::default();
     for change in plan.changes() {
-        made.before += change.bytes(change.from);
+        made.before += change.bytes();
         *made.kinds.entry(change.to).or_default() += 1;
+        if change.padding.1 > 0 {
+            *made.padded.entry((change.row, change.row + change.padding.1, change.to)).or_default() += 1;
+        }
         if change.to != change.wanted {
             *made.fallbacks.entry((change.wanted, change.row, change.to)).or_default() += 1;
         }

@@ -39,6 +39,7 @@ extern crate std;
 mod cursor;
 mod error;
 mod from_value;
+mod padded;
 mod reader;
 mod split;
 mod tensor;
@@ -49,6 +50,7 @@ mod writer;
 
 pub use error::Error;
 pub use from_value::{FromValue, List, ListIter, Mismatch};
+pub use padded::{PADDED_LENGTHS, PADDED_NAMES};
 pub use reader::Gguf;
 pub use split::{Shards, SplitInfo, SplitName};
 pub use tensor::TensorInfo;

@@ -236,7 +236,7 @@ impl Recorder {
         if let Some(b) = &map.b {
             self.expect("linear: bias", map.w.height, b.height * b.width);
         }
-        let x = if map.w.format.is_float() { x } else { self.quantized(x) };
+        let x = if map.w.format.is_float() { x } else { self.quantized(x, map.w.stored()) };
         self.push(Op::Linear { map: *map, activation }, &[x], slot.rows, map.w.height)
     }
 
@@ -246,16 +246,16 @@ impl Recorder {
         self.linear_then(x, map, Activation::None)
     }
 
-    /// The quantized form of a value, recorded once however many linear maps use it.
+    /// The quantized form of a value, its rows padded to `width`, recorded once however many linear maps use it.
     #[track_caller]
-    fn quantized(&mut self, x: Value) -> Value {
+    fn quantized(&mut self, x: Value, width: usize) -> Value {
         let slot = self.slot(x);
-        if let Some(q) = slot.quantized {
+        if let Some(q) = slot.quantized.filter(|q| self.slot(*q).width == width) {
             return q;
         }
-        self.expect("linear: inputs of quantized weights, modulo 32", 0, slot.width % quantize::GROUP);
-        let q = self.push(Op::Quantize, &[x], slot.rows, slot.width);
-        self.slots[q.0].cells = quantize::cells(slot.width);
+        self.expect("linear: inputs of quantized weights, modulo 32", 0, width % quantize::GROUP);
+        let q = self.push(Op::Quantize, &[x], slot.rows, width);
+        self.slots[q.0].cells = quantize::cells(width);
         self.slots[x.0].quantized = Some(q);
         q
     }

@@ -17,12 +17,19 @@ pub struct Weight {
     pub height: usize,
     /// Values of a row: inputs of a linear map.
     pub width: usize,
+    /// Zeros that follow them in each row, so that it is whole blocks.
+    pub padding: usize,
 }
 
 impl Weight {
-    /// Bytes of all rows, if the width is whole blocks and the size can be represented.
+    /// Values of a row as it is stored.
+    pub fn stored(&self) -> usize {
+        self.width.saturating_add(self.padding)
+    }
+
+    /// Bytes of all rows, if each is whole blocks and the size can be represented.
     pub fn len(&self) -> Option<usize> {
-        self.format.row_bytes(self.width)?.checked_mul(self.height)
+        self.format.row_bytes(self.stored())?.checked_mul(self.height)
     }
 
     /// Whether it holds nothing.
@@ -54,8 +61,8 @@ impl<'a> Weights<'a> {
     pub fn matrix(&self, weight: &Weight) -> Option<Matrix<'a>> {
         let end = weight.offset.checked_add(weight.len()?)?;
         let bytes = self.file(weight.file)?.get(weight.offset..end)?;
-        let row_bytes = weight.format.row_bytes(weight.width)?;
-        Some(Matrix { bytes, format: weight.format, height: weight.height, width: weight.width, row_bytes })
+        let (width, height, format) = (weight.stored(), weight.height, weight.format);
+        Some(Matrix { bytes, format, height, width, row_bytes: format.row_bytes(width)? })
     }
 }
 
@@ -68,7 +75,7 @@ pub struct Matrix<'a> {
     pub format: Format,
     /// Number of rows.
     pub height: usize,
-    /// Values of a row.
+    /// Values of a row, what fills it up included.
     pub width: usize,
     /// Bytes of a row.
     pub row_bytes: usize,

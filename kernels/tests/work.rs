@@ -8,7 +8,7 @@ use ocelli_kernels::weight::Weight;
 use ocelli_kernels::work::{Extent, Work};
 
 fn weight(format: Format, height: usize, width: usize) -> Weight {
-    Weight { file: 0, offset: 0, format, height, width }
+    Weight { file: 0, offset: 0, format, height, width, padding: 0 }
 }
 
 /// One layer over two query heads of 32 that share a key-value head, and a vocabulary of 96.

@@ -3,7 +3,7 @@
 use crate::Error;
 use alloc::format;
 use alloc::string::{String, ToString};
-use ocelli_gguf::{Gguf, Shards, TensorInfo};
+use ocelli_gguf::{Gguf, List, Shards, TensorInfo};
 use ocelli_kernels::formats::Format;
 use ocelli_kernels::tape::{Linear, Norm};
 use ocelli_kernels::weight::Weight;
@@ -19,7 +19,7 @@ pub struct Source<'a> {
     instead: Option<&'a Instead<'a>>,
 }
 
-/// Says where a matrix of this name, which lies there, is to be read instead.
+/// Says where the matrix of a linear map of this name, which lies there, is to be read instead.
 pub type Instead<'a> = dyn Fn(&str, Weight) -> Weight + 'a;
 
 impl<'a> Source<'a> {
@@ -28,8 +28,8 @@ impl<'a> Source<'a> {
         Source { shards, first, instead: None }
     }
 
-    /// The same model with matrices in other places, and other formats, than in its files: asked for each one that the model
-    /// uses, its shape checked.
+    /// The same model with the matrices of linear maps in other places, and other formats, than in its files: asked for each
+    /// one that the model uses, its shape checked.
     pub fn with(self, instead: &'a Instead<'a>) -> Source<'a> {
         Source { instead: Some(instead), ..self }
     }
@@ -80,7 +80,7 @@ impl<'a> Source<'a> {
     /// # Errors
     /// The key is missing or has another number of values.
     pub fn colors(&self, key: &str) -> Result<[f32; 3], Error> {
-        let list = self.file().require::<ocelli_gguf::List<'_, f32>>(key)?;
+        let list = self.file().require::<List<'_, f32>>(key)?;
         match (list.get(0), list.get(1), list.get(2), list.get(3)) {
             (Some(r), Some(g), Some(b), None) => Ok([r, g, b]),
             _ => Err(number(key, list.iter().count() as f64, "a list of 3 numbers")),
@@ -92,9 +92,13 @@ impl<'a> Source<'a> {
         self.shards.tensor(tensor).is_some()
     }
 
-    /// A tensor's row length, if there is such a tensor.
-    pub fn row_len(&self, tensor: &str) -> Option<usize> {
-        Some(self.shards.tensor(tensor)?.1.row_len())
+    /// A tensor's row length without padding, if there is such a tensor.
+    ///
+    /// # Errors
+    /// As [`Gguf::unpadded`].
+    pub fn row_len(&self, tensor: &str) -> Result<Option<usize>, Error> {
+        let Some((_, info)) = self.shards.tensor(tensor) else { return Ok(None) };
+        Ok(Some(self.file().unpadded(tensor)?.unwrap_or(info.row_len())))
     }
 
     /// Number of rows of a tensor.
@@ -118,21 +122,40 @@ impl<'a> Source<'a> {
     /// # Errors
     /// The tensor is missing, of another shape, or in a format that cannot be computed with.
     pub fn matrix(&self, name: &str, height: usize, width: usize) -> Result<Weight, Error> {
+        self.padded(name, height, width, 0)
+    }
+
+    /// The matrix of a linear map, whose rows may be [padded](Gguf::unpadded).
+    fn map(&self, name: &str, height: usize, width: usize) -> Result<Weight, Error> {
+        let padding = match self.file().unpadded(name)? {
+            // By as little as serves, and no row that needs none.
+            Some(length) if length == width => {
+                width.next_multiple_of(self.tensor(name)?.1.kind.block_len()) - width
+            }
+            _ => 0,
+        };
+        let weight = self.padded(name, height, width, padding)?;
+        Ok(self.instead.map_or(weight, |instead| instead(name, weight)))
+    }
+
+    fn padded(&self, name: &str, height: usize, width: usize, padding: usize) -> Result<Weight, Error> {
         let (shard, info) = self.tensor(name)?;
+        let stored = width + padding;
         let mut leading = 1usize;
-        let whole_rows = width == 1
+        let whole_rows = stored == 1
             || info.dims().iter().any(|n| {
                 leading = leading.saturating_mul(*n);
-                leading == width
+                leading == stored
             });
         let format = Format::from_id(info.kind.id())
             .ok_or_else(|| Error::Format { tensor: name.to_string(), kind: info.kind })?;
-        let weight = Weight { file: self.first + shard, offset: info.offset, format, height, width };
-        if !whole_rows || info.elements() != height * width || weight.len() != Some(info.data.len()) {
+        let weight = Weight { file: self.first + shard, offset: info.offset, format, height, width, padding };
+        let elements = height.checked_mul(stored);
+        if !whole_rows || elements != Some(info.elements()) || weight.len() != Some(info.data.len()) {
             let found = info.dims().to_vec();
             return Err(Error::Shape { tensor: name.to_string(), expected: (height, width), found });
         }
-        Ok(self.instead.map_or(weight, |instead| instead(name, weight)))
+        Ok(weight)
     }
 
     /// A vector.
@@ -148,7 +171,7 @@ impl<'a> Source<'a> {
     /// # Errors
     /// As [`matrix`](Source::matrix).
     pub fn linear(&self, name: &str, out: usize, inputs: usize) -> Result<Linear, Error> {
-        Ok(Linear { w: self.matrix(&weight(name), out, inputs)?, b: self.bias(name, out)? })
+        Ok(Linear { w: self.map(&weight(name), out, inputs)?, b: self.bias(name, out)? })
     }
 
     /// `<name>.weight`, and `<name>.bias` where the file has it.

@@ -136,7 +136,7 @@ pub fn blocks(source: &Source<'_>, shape: &Shape, count: usize) -> Result<Vec<Bl
     let block = |i: usize| {
         let name = |part: &str| format!("v.blk.{i}.{part}");
         // Older converters called the first map of the feed-forward part `ffn_down`; its inputs give it away.
-        let swapped = hidden != width && source.row_len(&name("ffn_up.weight")) == Some(hidden);
+        let swapped = hidden != width && source.row_len(&name("ffn_up.weight"))? == Some(hidden);
         let (up, down) = if swapped { ("ffn_down", "ffn_up") } else { ("ffn_up", "ffn_down") };
         Ok(Block {
             ln1: source.norm(&name("ln1"), width, epsilon)?,

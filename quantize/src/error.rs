@@ -27,6 +27,15 @@ pub enum Error {
         /// Whether the tensor is a matrix.
         matrix: bool,
     },
+    /// A tensor whose rows are not as long as the file says elsewhere.
+    Padding {
+        /// The tensor.
+        tensor: String,
+        /// How many numbers of each row should count.
+        row: usize,
+        /// How many are stored.
+        stored: usize,
+    },
     /// The numbers of this type cannot be read, or not be written.
     Unsupported {
         /// The tensor.
@@ -67,6 +76,9 @@ impl fmt::Display for Error {
             }
             Self::DoesNotFit { tensor, kind, .. } => {
                 write!(f, "tensor {tensor:?} cannot be {kind}: only matrices are stored in blocks")
+            }
+            Self::Padding { tensor, row, stored } => {
+                write!(f, "tensor {tensor:?}: rows of {row} padded to whole blocks are not {stored} long")
             }
             Self::Unsupported { tensor, kind } => {
                 write!(f, "tensor {tensor:?}: {kind} is no type that can be converted")

@@ -109,15 +109,36 @@ pub fn recode(
     start: usize,
     bytes: &[u8],
 ) -> Result<Vec<u8>, Error> {
-    let format = |kind: TensorType| {
-        Format::from_id(kind.id()).ok_or_else(|| Error::Unsupported { tensor: tensor.into(), kind })
-    };
-    let len = bytes.len() / from.block_bytes().max(1) * from.block_len();
-    let (from, to) = (format(from)?, format(to)?);
-    let mut values = vec![0.0; len];
-    cpu::choose(isa).map_err(Error::Isa)?.decode(from, bytes, &mut values);
-    let mut out = vec![0; to.row_bytes(len).unwrap_or_default()];
-    let made = encode(isa, to, &values, &mut out);
+    store(isa, tensor, to, start, &numbers(isa, tensor, from, bytes)?)
+}
+
+/// The numbers of a tensor that `bytes` holds as `from`.
+pub(crate) fn numbers(
+    isa: Option<&str>,
+    tensor: &str,
+    from: TensorType,
+    bytes: &[u8],
+) -> Result<Vec<f32>, Error> {
+    let mut values = vec![0.0; bytes.len() / from.block_bytes().max(1) * from.block_len()];
+    cpu::choose(isa).map_err(Error::Isa)?.decode(format(tensor, from)?, bytes, &mut values);
+    Ok(values)
+}
+
+/// The numbers of a tensor from the `start`-th on as `to`.
+pub(crate) fn store(
+    isa: Option<&str>,
+    tensor: &str,
+    to: TensorType,
+    start: usize,
+    values: &[f32],
+) -> Result<Vec<u8>, Error> {
+    let to = format(tensor, to)?;
+    let mut out = vec![0; to.row_bytes(values.len()).unwrap_or_default()];
+    let made = encode(isa, to, values, &mut out);
     made.map_err(|error| Error::Encode { tensor: tensor.into(), error: error.after(start) })?;
     Ok(out)
+}
+
+fn format(tensor: &str, kind: TensorType) -> Result<Format, Error> {
+    Format::from_id(kind.id()).ok_or_else(|| Error::Unsupported { tensor: tensor.into(), kind })
 }

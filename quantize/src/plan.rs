@@ -2,8 +2,8 @@
 
 use crate::error::Error;
 use crate::pattern::Pattern;
-use crate::recipe::{self, Described, Recipe, fitting};
-use ocelli_gguf::{Outline, Shards, TensorInfo, TensorType};
+use crate::recipe::{self, Described, Recipe, fitting, fitting_padded};
+use ocelli_gguf::{Outline, PADDED_LENGTHS, PADDED_NAMES, Shards, TensorInfo, TensorType};
 use ocelli_kernels::formats::Format;
 
 /// How a file is to be stored.
@@ -17,6 +17,9 @@ pub struct Request {
     pub overrides: Vec<(Pattern, TensorType)>,
     /// Tensors that are kept as they are, whatever anything says.
     pub keep: Vec<Pattern>,
+    /// Pad rows that fit no block with zeros, as [`Gguf::unpadded`](ocelli_gguf::Gguf::unpadded) says, instead of storing
+    /// them in 16 bits. Nothing but Ocelli reads such a file.
+    pub pad: bool,
 }
 
 /// A tensor and what will become of it.
@@ -30,18 +33,30 @@ pub struct Change<'a> {
     pub wanted: TensorType,
     /// What it will be stored as.
     pub to: TensorType,
-    /// The length of its rows.
+    /// The length of its rows, without padding.
     pub row: usize,
-    /// How many numbers it has.
-    pub elements: usize,
+    /// How many rows it has.
+    pub rows: usize,
+    /// Zeros after each row, in the file that is there and in the one to be made.
+    pub padding: (usize, usize),
     /// Which file it is in, and where.
     pub(crate) place: (usize, usize),
 }
 
 impl Change<'_> {
-    /// Its bytes as this type.
-    pub fn bytes(&self, kind: TensorType) -> u64 {
-        kind.bytes_of(self.elements).unwrap_or_default() as u64
+    /// Its bytes in the file that is there.
+    pub fn bytes(&self) -> u64 {
+        self.from.bytes_of(self.stored()).unwrap_or_default() as u64
+    }
+
+    /// Its numbers in the file that is there, padding included.
+    pub(crate) fn stored(&self) -> usize {
+        (self.row + self.padding.0) * self.rows
+    }
+
+    /// Whether its rows are stored in another length.
+    pub(crate) fn is_reshaped(&self) -> bool {
+        self.padding.0 != self.padding.1
     }
 
     /// Whether it was in blocks and is encoded once more, which loses twice.
@@ -75,9 +90,19 @@ impl<'a> Plan<'a> {
         let mut outline = keys(shards, request.recipe);
         let mut changes = Vec::with_capacity(placed.len());
         for ((file, tensor), wanted) in placed.iter().zip(wanted) {
-            let change = decide(*file, tensor, wanted, request)?;
-            outline.tensor(tensor.name, change.to, tensor.dims());
+            let change = decide(Stored::of(shards, *file, tensor)?, wanted, request)?;
+            let mut dims = tensor.dims().to_vec();
+            if let Some(row) = dims.first_mut() {
+                *row = change.row + change.padding.1;
+            }
+            outline.tensor(tensor.name, change.to, &dims);
             changes.push(change);
+        }
+        let padded = || changes.iter().filter(|change| change.padding.1 > 0);
+        if padded().next().is_some() {
+            let lengths: Vec<u32> = padded().map(|change| change.row as u32).collect();
+            outline.metadata(PADDED_NAMES, &padded().map(|change| change.name).collect::<Vec<_>>());
+            outline.metadata(PADDED_LENGTHS, &lengths);
         }
         Ok(Plan { outline, changes })
     }
@@ -105,7 +130,9 @@ fn keys(shards: &Shards<'_>, recipe: &Recipe) -> Outline {
     for (key, value) in shards.first().metadata() {
         match news.iter().find(|(new, _)| *new == key) {
             Some((_, number)) => outline.metadata(key, *number),
-            None if key.starts_with("split.") => &mut outline,
+            None if key.starts_with("split.") || [PADDED_NAMES, PADDED_LENGTHS].contains(&key) => {
+                &mut outline
+            }
             None => outline.metadata(key, value),
         };
     }
@@ -117,35 +144,64 @@ fn keys(shards: &Shards<'_>, recipe: &Recipe) -> Outline {
     outline
 }
 
-fn decide<'a>(
+/// A tensor as it is.
+struct Stored<'t, 'a> {
     file: usize,
-    tensor: &TensorInfo<'a>,
+    tensor: &'t TensorInfo<'a>,
+    /// The length of its rows, without padding.
+    row: usize,
+}
+
+impl<'t, 'a> Stored<'t, 'a> {
+    fn of(shards: &Shards<'_>, file: usize, tensor: &'t TensorInfo<'a>) -> Result<Self, Error> {
+        let stored = tensor.row_len();
+        let row = match shards.first().unpadded(tensor.name)? {
+            Some(row) if row.checked_next_multiple_of(tensor.kind.block_len()) != Some(stored) => {
+                return Err(Error::Padding { tensor: tensor.name.into(), row, stored });
+            }
+            Some(row) => row,
+            None => stored,
+        };
+        Ok(Stored { file, tensor, row })
+    }
+
+    fn stay(&self) -> Change<'a> {
+        let TensorInfo { name, kind, offset, .. } = *self.tensor;
+        let padding = self.tensor.row_len() - self.row;
+        Change {
+            name,
+            from: kind,
+            wanted: kind,
+            to: kind,
+            row: self.row,
+            rows: self.tensor.rows(),
+            padding: (padding, padding),
+            place: (self.file, offset),
+        }
+    }
+}
+
+fn decide<'a>(
+    stored: Stored<'_, 'a>,
     wanted: Option<TensorType>,
     request: &Request,
 ) -> Result<Change<'a>, Error> {
-    let (name, from, row) = (tensor.name, tensor.kind, tensor.row_len());
-    let stay = Change {
-        name,
-        from,
-        wanted: from,
-        to: from,
-        row,
-        elements: tensor.elements(),
-        place: (file, tensor.offset),
-    };
+    let stay = stored.stay();
+    let Change { name, from, row, .. } = stay;
     if request.keep.iter().any(|pattern| pattern.matches(name)) {
         return Ok(stay);
     }
     let (wanted, to) = match request.overrides.iter().find(|(pattern, _)| pattern.matches(name)) {
         Some((_, kind)) => {
-            let matrix = tensor.rows() > 1;
-            if !row.is_multiple_of(kind.block_len()) || (!matrix && kind.block_len() > 1) {
+            let (matrix, fits) = (stay.rows > 1, row.is_multiple_of(kind.block_len()));
+            if !(fits || request.pad) || (!matrix && kind.block_len() > 1) {
                 return Err(Error::DoesNotFit { tensor: name.into(), kind: *kind, row, matrix });
             }
             (*kind, *kind)
         }
         None => match wanted {
             None => return Ok(stay),
+            Some(wanted) if request.pad => (wanted, fitting_padded(wanted, row)),
             // Sixteen bits are as good as others: they are not changed for a row that fits nowhere.
             Some(wanted) => match fitting(wanted, row) {
                 TensorType::F16 if wanted != TensorType::F16 && from == TensorType::BF16 => (wanted, from),
@@ -158,5 +214,6 @@ fn decide<'a>(
             return Err(Error::Unsupported { tensor: name.into(), kind });
         }
     }
-    Ok(Change { wanted, to, ..stay })
+    let padding = (stay.padding.0, row.next_multiple_of(to.block_len()) - row);
+    Ok(Change { wanted, to, padding, ..stay })
 }

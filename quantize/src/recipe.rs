@@ -81,17 +81,29 @@ pub fn more_bits(layer: usize, of: usize) -> bool {
 /// What rows of this length are stored as where `wanted` is: a format with blocks of 32 of about as many bits or more, and
 /// `F16` where not even those fit.
 pub fn fitting(wanted: TensorType, row: usize) -> TensorType {
-    let fits = |kind: TensorType| row.is_multiple_of(kind.block_len());
-    let smaller = match wanted {
-        kind if fits(kind) => return kind,
+    let fits = |kind: &TensorType| row.is_multiple_of(kind.block_len());
+    [wanted, smaller_blocks(wanted)].into_iter().find(fits).unwrap_or(F16)
+}
+
+/// The same, for rows that may be padded: where no block fits, what takes fewer bytes with its padding.
+pub fn fitting_padded(wanted: TensorType, row: usize) -> TensorType {
+    let bytes = |kind: &TensorType| kind.bytes_of(row.next_multiple_of(kind.block_len()));
+    match fitting(wanted, row) {
+        F16 => [wanted, smaller_blocks(wanted)].into_iter().min_by_key(bytes).unwrap_or(F16),
+        fits => fits,
+    }
+}
+
+/// A format with blocks of 32 of about as many bits or more.
+fn smaller_blocks(wanted: TensorType) -> TensorType {
+    match wanted {
         Q2_K | Q3_K => Q4_0,
         Q4_K => Q5_0,
         Q5_K => Q5_1,
         Q6_K => Q8_0,
         IQ4_XS => IQ4_NL,
-        _ => return F16,
-    };
-    if fits(smaller) { smaller } else { F16 }
+        kind => kind,
+    }
 }
 
 /// What a matrix is for.

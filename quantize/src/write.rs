@@ -1,7 +1,7 @@
 //! Writing the planned file: each piece of a tensor is read, and stored anew where its type changes.
 
 use crate::error::Error;
-use crate::pieces::{self, PIECE, recode};
+use crate::pieces::{self, PIECE, numbers, recode, store};
 use crate::plan::{Change, Plan};
 use ocelli_gguf::TensorType;
 use std::io;
@@ -24,7 +24,7 @@ pub struct Means<'a> {
     pub isa: Option<&'a str>,
 }
 
-/// A part of a tensor.
+/// A part of a tensor: numbers as they lie in the file that is there.
 #[derive(Clone, Copy)]
 struct Piece<'p, 'a> {
     change: &'p Change<'a>,
@@ -45,15 +45,17 @@ impl Plan<'_> {
         sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<(), Error> {
         let Plan { outline, changes } = self;
-        let of = changes.iter().map(|change| change.elements as u64).sum();
+        let of = changes.iter().map(|change| change.stored() as u64).sum();
         let make = |piece: &Piece<'_, '_>| piece.make(source, means.isa);
         pieces::write(outline, (changes.iter().flat_map(pieces), of), means, &make, progress, sink)
     }
 }
 
 fn pieces<'p, 'a>(change: &'p Change<'a>) -> impl Iterator<Item = Piece<'p, 'a>> {
-    let starts = (0..change.elements).step_by(PIECE);
-    starts.map(move |start| Piece { change, start, len: PIECE.min(change.elements - start) })
+    let (all, row) = (change.stored(), change.row + change.padding.0);
+    // Whole rows, where their lengths change.
+    let step = if change.is_reshaped() { (PIECE / row.max(1)).max(1) * row } else { PIECE };
+    (0..all).step_by(step.max(1)).map(move |start| Piece { change, start, len: step.min(all - start) })
 }
 
 impl pieces::Piece for Piece<'_, '_> {
@@ -72,7 +74,25 @@ impl Piece<'_, '_> {
         let offset = at as u64 + self::bytes(from, self.start) as u64;
         let read = source.read(file, offset, &mut bytes);
         read.map_err(|error| Error::Read { tensor: name.into(), error })?;
-        if from == to { Ok(bytes) } else { recode(isa, name, (from, to), self.start, &bytes) }
+        match from == to {
+            _ if self.change.is_reshaped() => self.reshape(isa, &numbers(isa, name, from, &bytes)?),
+            true => Ok(bytes),
+            false => recode(isa, name, (from, to), self.start, &bytes),
+        }
+    }
+
+    /// Whole rows, padded otherwise than they were.
+    fn reshape(&self, isa: Option<&str>, values: &[f32]) -> Result<Vec<u8>, Error> {
+        let Change { name, to, row, padding: (before, after), .. } = *self.change;
+        let mut out = Vec::new();
+        let mut padded = vec![0.0; row + after];
+        for (i, values) in values.chunks_exact(row + before).enumerate() {
+            let (new, old) = (padded.split_at_mut(row).0, values.split_at(row).0);
+            new.copy_from_slice(old);
+            let first = (self.start / (row + before) + i) * row;
+            out.extend(store(isa, name, to, first, &padded)?);
+        }
+        Ok(out)
     }
 }
 

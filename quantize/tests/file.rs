@@ -21,7 +21,7 @@ impl Source for Memory<'_> {
 
 fn request(recipe: &str) -> Request {
     let recipe = Recipe::named(recipe).unwrap();
-    Request { recipe, pure: false, overrides: Vec::new(), keep: Vec::new() }
+    Request { recipe, pure: false, overrides: Vec::new(), keep: Vec::new(), pad: false }
 }
 
 fn made(files: &[Vec<u8>], request: &Request, means: Means<'_>) -> Result<Vec<u8>, Error> {
@@ -112,6 +112,74 @@ fn every_tensor_gets_its_type_and_its_numbers() {
         }
         assert_eq!(tensor.name, name);
         assert!(tensor.data == stored(tensor.kind, &values), "{name}");
+    }
+}
+
+#[test]
+fn rows_that_fit_nowhere_are_padded_where_it_is_asked_for() {
+    use TensorType::{F16, F32, Q4_K, Q5_0, Q6_K, Q8_0};
+    let pad = |recipe| Request { pad: true, ..request(recipe) };
+    let out = made(&whole(), &pad("Q4_K_M"), ONE).unwrap();
+    // Rows of 48 as two blocks of 32; rows of 96 are whole blocks of something.
+    assert_eq!(kinds(&out), [Q4_K, F32, Q4_K, Q6_K, Q5_0, Q5_0, Q8_0, Q6_K]);
+    let (name, values) = ("blk.0.ffn_gate.weight", numbers(5, 48 * 8));
+    let rows: Vec<Vec<f32>> = values.chunks(48).map(|row| [row, &[0.0; 16]].concat()).collect();
+    let expected = |kind| rows.iter().flat_map(|row| stored(kind, row)).collect::<Vec<u8>>();
+    let file = Gguf::parse(&out).unwrap();
+    let tensor = file.tensor(name).unwrap();
+    assert_eq!((tensor.dims(), file.unpadded(name).unwrap()), (&[64, 8][..], Some(48)));
+    assert!(tensor.data == expected(Q5_0));
+    assert_eq!(file.unpadded("blk.0.ffn_down.weight").unwrap(), None);
+    for threads in [1, 3] {
+        assert!(made(&whole(), &pad("Q4_K_M"), Means { threads, isa: None }).unwrap() == out, "{threads}");
+    }
+
+    // From padded rows to padded rows of another format, and back to rows that are not.
+    let eight = made(&whole(), &pad("Q8_0"), ONE).unwrap();
+    assert!(Gguf::parse(&eight).unwrap().tensor(name).unwrap().data == expected(Q8_0));
+    let again = made(&[eight.clone()], &pad("Q5_0"), ONE).unwrap();
+    let again = Gguf::parse(&again).unwrap();
+    assert_eq!((again.tensor(name).unwrap().dims(), again.unpadded(name).unwrap()), (&[64, 8][..], Some(48)));
+    let plain = made(&[eight], &request("Q5_0"), ONE).unwrap();
+    let plain = Gguf::parse(&plain).unwrap();
+    let tensor = plain.tensor(name).unwrap();
+    assert_eq!((tensor.kind, tensor.dims(), plain.unpadded(name).unwrap()), (F16, &[48, 8][..], None));
+    assert!(
+        plain.get(ocelli_gguf::PADDED_NAMES).is_none() && plain.get(ocelli_gguf::PADDED_LENGTHS).is_none()
+    );
+    let mut decoded = vec![0.0; 64 * 8];
+    cpu::choose(Some("scalar")).unwrap().decode(Format::Q8_0, &expected(Q8_0), &mut decoded);
+    let decoded: Vec<f32> = decoded.chunks(64).flat_map(|row| row[..48].to_vec()).collect();
+    assert!(tensor.data == stored(F16, &decoded));
+}
+
+#[test]
+fn a_number_in_a_padded_row_is_named_where_it_was() {
+    let spoilt = model(|name, values| {
+        if name == "blk.0.ffn_gate.weight" {
+            values[3 * 48 + 5] = f32::NAN;
+        }
+    });
+    let error = made(&[spoilt], &Request { pad: true, ..request("Q8_0") }, ONE).unwrap_err();
+    assert!(error.to_string().contains("\"blk.0.ffn_gate.weight\": value 149 is NaN"), "{error}");
+}
+
+#[test]
+fn lengths_that_are_not_those_of_the_rows() {
+    for (length, says) in [(47, "47"), (33, "33"), (65, "65"), (u32::MAX, "4294967295"), (64, "")] {
+        let mut writer = Writer::new();
+        writer.metadata("general.architecture", "clip");
+        writer.metadata(ocelli_gguf::PADDED_NAMES, &["v.blk.0.ffn_down.weight"]);
+        writer.metadata(ocelli_gguf::PADDED_LENGTHS, &[length]);
+        let data = stored(TensorType::Q8_0, &numbers(1, 64 * 4));
+        writer.tensor("v.blk.0.ffn_down.weight", TensorType::Q8_0, &[64, 4], &data);
+        let file = writer.finish().unwrap();
+        let made = made(&[file], &request("Q8_0"), ONE);
+        match (length, made) {
+            (33 | 47 | 64, made) => drop(made.unwrap()),
+            (_, Err(error @ Error::Padding { .. })) => assert!(error.to_string().contains(says), "{error}"),
+            (_, other) => panic!("{length}: {other:?}"),
+        }
     }
 }
 

@@ -32,6 +32,10 @@ pub struct Quantize {
     /// Keep tensors of this name as they are; `*` stands for anything.
     #[arg(long, value_name = "NAME", value_parser = |name: &str| Ok::<_, String>(Pattern::new(name)))]
     keep: Vec<Pattern>,
+    /// Pad rows that fit no block with zeros (4304 to 4320) instead of storing them in 16 bits: all of a tower in 4 or 8 bits.
+    /// Nothing but Ocelli reads such a file.
+    #[arg(long)]
+    pad: bool,
     /// Threads. Default: as many as the machine runs at once. They change no byte.
     #[arg(short, long, value_name = "N")]
     threads: Option<usize>,
@@ -69,8 +73,8 @@ impl Quantize {
             let path = self.output.display();
             return Err(Failure::Usage(format!("{path} exists already (--force replaces it)")).into());
         }
-        let Quantize { recipe, pure, .. } = self;
-        let request = Request { recipe, pure, overrides: self.tensors, keep: self.keep };
+        let Quantize { recipe, pure, pad, .. } = self;
+        let request = Request { recipe, pure, overrides: self.tensors, keep: self.keep, pad };
         let isa = forced_isa();
         let most = || std::thread::available_parallelism().map_or(1, usize::from);
         let means = Means { threads: self.threads.unwrap_or_else(most).max(1), isa: isa.as_deref() };
@@ -125,6 +129,12 @@ pub(super) fn describe(out: &mut dyn Write, name: &str, made: &Made, seconds: f6
         writeln!(
             out,
             "  {count} {verb} {kind} and not {wanted}: rows of {row} are no whole blocks of {len}"
+        )?;
+    }
+    for ((row, stored, kind), count) in &made.padded {
+        writeln!(
+            out,
+            "  {count} of {kind} padded: rows of {row} are stored as {stored}, which Ocelli alone reads"
         )?;
     }
     let part = 100.0 * made.bytes as f64 / made.before.max(1) as f64;

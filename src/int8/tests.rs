@@ -4,7 +4,7 @@
 use super::*;
 use crate::image::{DecodeOptions, Frame, decode};
 use crate::{ImageSizes, Options};
-use ocelli_gguf::{Gguf, Shards};
+use ocelli_gguf::{Gguf, Shards, Writer};
 use ocelli_quantize::{Means, Plan, Recipe, Request, Source};
 
 /// Every pair of golden models; the tower of llava-legacy has matrices of F16.
@@ -30,13 +30,14 @@ impl Source for Bytes<'_> {
     }
 }
 
-/// The file as `ocelli quantize --type Q8_0` writes it.
+/// The file as `ocelli quantize --type Q8_0 --pad` writes it.
 fn quantized(bytes: &[u8]) -> Vec<u8> {
     let request = Request {
         recipe: Recipe::named("Q8_0").unwrap(),
         pure: false,
         overrides: Vec::new(),
         keep: Vec::new(),
+        pad: true,
     };
     let shards = Shards::new([Gguf::parse(bytes).unwrap()]).unwrap();
     let (mut out, means) = (Vec::new(), Means { threads: 1, isa: None });
@@ -98,6 +99,77 @@ fn rows_are_those_of_a_quantized_file() {
     }
 }
 
+/// The tower with only the first `keep` neurons of every feed-forward part; or, `cut` being false, with the others silent.
+fn fewer_neurons(bytes: &[u8], keep: usize, cut: bool) -> Vec<u8> {
+    let file = Gguf::parse(bytes).unwrap();
+    let tensors: Vec<_> = file
+        .tensors()
+        .iter()
+        .map(|tensor| {
+            let (dims, row) = (tensor.dims(), tensor.row_len());
+            let values = tensor.data.as_chunks::<4>().0;
+            let (outer, inner) = (tensor.name.contains("ffn_up"), tensor.name.contains("ffn_down.weight"));
+            // A bias of neurons is a row of them; the matrix before it has them as rows, the one behind as columns.
+            let neuron = |i: usize| match (outer, inner) {
+                (true, _) if dims.len() == 1 => i,
+                (true, _) => i / row,
+                (_, true) => i % row,
+                _ => 0,
+            };
+            let mut kept = Vec::new();
+            for (i, value) in values.iter().enumerate() {
+                match (neuron(i) < keep, cut) {
+                    (true, _) => kept.extend(*value),
+                    (false, true) => {}
+                    (false, false) => kept.extend([0; 4]),
+                }
+            }
+            let mut dims = dims.to_vec();
+            match (outer, inner, cut) {
+                (true, _, true) => *dims.last_mut().unwrap() = keep,
+                (_, true, true) => dims[0] = keep,
+                _ => {}
+            }
+            (tensor.name, tensor.kind, dims, kept)
+        })
+        .collect();
+    let mut writer = Writer::new();
+    for (key, value) in file.metadata() {
+        match key {
+            "clip.vision.feed_forward_length" if cut => writer.metadata(key, keep as u32),
+            _ => writer.metadata(key, value),
+        };
+    }
+    for (name, kind, dims, kept) in &tensors {
+        writer.tensor(name, *kind, dims, kept);
+    }
+    writer.finish().unwrap()
+}
+
+/// A neuron that is not there does what one does that is always zero: the padding changes no bit.
+#[test]
+fn padded_rows_are_those_of_silent_neurons() {
+    let (text, vision) = (golden("smolvlm.gguf"), golden("mmproj-smolvlm-x2.gguf"));
+    let hidden = Gguf::parse(&vision).unwrap().tensor("v.blk.0.ffn_down.weight").unwrap().row_len();
+    assert!(hidden.is_multiple_of(BLOCK), "{hidden}");
+    for missing in [1, 17, 31] {
+        let cut = fewer_neurons(&vision, hidden - missing, true);
+        let silent = fewer_neurons(&vision, hidden - missing, false);
+        let expected = rows(&text, &silent, &options(true, 1, None));
+        for (threads, isa) in [(1, None), (3, None), (2, Some("scalar"))] {
+            let found = rows(&text, &cut, &options(true, threads, isa));
+            assert!(found == expected, "{missing} neurons, {threads} threads, {isa:?}");
+        }
+        assert!(
+            rows(&text, &quantized(&cut), &options(false, 2, None)) == expected,
+            "{missing} neurons, a file"
+        );
+        let float = rows(&text, &cut, &options(false, 1, None));
+        let (difference, cosine) = apart(&expected, &float);
+        assert!(difference > 0.0 && difference < 0.03 && cosine > 0.9995, "{difference} {cosine}");
+    }
+}
+
 #[test]
 fn rows_are_near_those_of_the_floats() {
     for (text, vision) in PAIRS {
@@ -110,12 +182,11 @@ fn rows_are_near_those_of_the_floats() {
 }
 
 #[test]
-fn what_fits_no_block_or_is_delicate_stays() {
+fn what_is_delicate_stays_and_rows_are_padded() {
     let mut plan = Int8::default();
-    let stored = |format, height, width| Weight { file: 1, offset: 96, format, height, width };
+    let stored = |format, height, width| Weight { file: 1, offset: 96, format, height, width, padding: 0 };
     let (f32, q4) = (Format::F32, Format::Q4_0);
     for (name, weight) in [
-        ("v.blk.0.ffn_down.weight", stored(f32, 4, 48)),
         ("v.blk.0.attn_q.weight", stored(q4, 4, 64)),
         ("v.blk.0.attn_q.bias", stored(f32, 1, 64)),
         ("v.position_embd.weight", stored(f32, 4, 64)),
@@ -123,13 +194,16 @@ fn what_fits_no_block_or_is_delicate_stays() {
     ] {
         assert_eq!(plan.place(2, name, weight), weight, "{name}");
     }
-    assert_eq!((plan.stay.as_slice(), plan.bytes()), (&["v.blk.0.ffn_down.weight".to_string()][..], 0));
+    assert_eq!(plan.bytes(), 0);
     let first = plan.place(2, "v.blk.0.attn_q.weight", stored(f32, 4, 64));
     let second = plan.place(2, "v.blk.0.attn_k.weight", stored(Format::BF16, 1000, 32));
     assert_eq!((first.file, first.offset, first.format, first.len()), (2, 0, Format::Q8_0, Some(4 * 68)));
     assert_eq!((second.offset, second.height, second.width), (320, 1000, 32));
     assert_eq!(plan.place(2, "v.blk.0.attn_q.weight", stored(f32, 4, 64)), first);
-    assert_eq!((plan.matrices.len(), plan.bytes()), (2, (320 + 34_000_usize).next_multiple_of(ALIGNMENT)));
+    let bytes = (320 + 34_000_usize).next_multiple_of(ALIGNMENT);
+    assert_eq!((plan.matrices.len(), plan.bytes()), (2, bytes));
+    let padded = plan.place(2, "v.blk.0.ffn_down.weight", stored(f32, 4, 48));
+    assert_eq!((padded.offset, padded.width, padded.padding, padded.len()), (bytes, 48, 16, Some(4 * 68)));
 }
 
 /// Numbers that no block holds: the tensor and the first of them are named, on any number of threads.

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! and the sums of 16 consecutive codes are kept, which formats with an offset or a minimum need. Every weight format
-//! shares this one form, so a row that feeds several linear maps is quantized once.
+//! shares this one form, so a row that feeds several linear maps is quantized once. Where weights are padded with zeros to
+//! whole blocks, so are these rows.
 
 use super::Kernel;
 use crate::cpu::{Isa, LANES};
@@ -55,11 +56,11 @@ pub(crate) fn row(matrix: &[f32], width: usize, index: usize) -> &[Group] {
     matrix.get(index * cells..).and_then(|rest| rest.get(..cells)).unwrap_or(&[]).as_chunks().0
 }
 
-/// `[rows, width]` to `[rows, cells(width)]`.
+/// `[rows, width]` to `[rows, cells(padded width)]`.
 pub struct Quantize<'a> {
     /// Activations, row-major.
     pub x: &'a [f32],
-    /// Values of a row, a multiple of 32.
+    /// Values of a row.
     pub width: usize,
 }
 
@@ -68,7 +69,11 @@ impl Kernel for Quantize<'_> {
     fn tile<I: Isa>(&self, isa: I, tile: &mut Tile<'_>, _: &mut [f32]) {
         for r in tile.rows() {
             let x = self.x.get(r * self.width..(r + 1) * self.width).unwrap_or(&[]);
-            for (x, cells) in x.as_chunks().0.iter().zip(tile.row(r).as_chunks_mut::<CELLS>().0) {
+            let (whole, rest) = x.as_chunks();
+            let mut last = [0.0; GROUP];
+            last[..rest.len()].copy_from_slice(rest);
+            let padded = whole.iter().chain([&last]).chain(core::iter::repeat(&[0.0; GROUP]));
+            for (x, cells) in padded.zip(tile.row(r).as_chunks_mut::<CELLS>().0) {
                 let mut codes = [0; GROUP];
                 let scale = group(isa, x, &mut codes);
                 let (low, high) = codes.split_at(LANES);
