@@ -39,7 +39,7 @@ extern "C" {
 
 /* The version of this interface. Additions keep the first number. */
 #define OCELLI_ABI_MAJOR 0
-#define OCELLI_ABI_MINOR 2
+#define OCELLI_ABI_MINOR 3
 #define OCELLI_ABI ((uint32_t)OCELLI_ABI_MAJOR << 16 | (uint32_t)OCELLI_ABI_MINOR)
 
 /* As a length: the text ends before its first zero. */
@@ -190,14 +190,10 @@ ocelli_status ocelli_add_text(ocelli_session *session, int32_t role, const char 
 ocelli_status ocelli_add_image(ocelli_session *session, const void *encoded, size_t length);
 
 enum {
-    OCELLI_RGB = 0, /* bytes of a pixel in the order of the name; the alpha of RGBA is ignored */
-    OCELLI_BGR = 1,
-    OCELLI_RGBA = 2,
-    OCELLI_GREY8 = 3,
-    OCELLI_RGB565 = 4, /* two bytes, the lower first */
-    OCELLI_YUYV = 5,
-    OCELLI_NV12 = 6, /* a plane of luma; one of Cb, Cr with half its rows */
-    OCELLI_NV21 = 7  /* likewise with Cr, Cb */
+    /* bytes of a pixel in the order of the name; the alpha of RGBA is ignored */
+    OCELLI_RGB = 0, OCELLI_BGR = 1, OCELLI_RGBA = 2, OCELLI_GREY8 = 3,
+    /* two bytes, the lower first; a plane of luma and one of Cb, Cr (NV21: Cr, Cb) with half its rows */
+    OCELLI_RGB565 = 4, OCELLI_YUYV = 5, OCELLI_NV12 = 6, OCELLI_NV21 = 7
 };
 enum { OCELLI_BT601_LIMITED = 0, OCELLI_BT601_FULL = 1, OCELLI_BT709_LIMITED = 2, OCELLI_BT709_FULL = 3 };
 
@@ -220,6 +216,10 @@ typedef struct ocelli_frame {
 /* Adds a frame to the user's message. Its pixels are borrowed until a call has given the first text of the answer, or the
  * turn was reset. */
 ocelli_status ocelli_add_frame(ocelli_session *session, const ocelli_frame *frame);
+
+/* Gives what the decoder reads for the image that was added last in this turn: rows of so many numbers each, which stay until
+ * the session's next call. The image stays in the turn and is not encoded again when it is read. */
+ocelli_status ocelli_embed(ocelli_session *session, const float **values, size_t *rows, size_t *width);
 
 /* Makes the next token of the answer and gives the text that is certain by now, which may be empty; OCELLI_END after the
  * last. The first call of a turn reads what was added (encodes images, computes the prompt), and takes as long as that

@@ -102,6 +102,13 @@ private:
     std::unique_ptr<ocelli_model, Free> handle_;
 };
 
+// An image as a decoder reads it: rows of `width` numbers.
+struct Rows {
+    const float *values = nullptr;
+    std::size_t count = 0;
+    std::size_t width = 0;
+};
+
 class Session {
 public:
     explicit Session(const Model &model, std::string_view options = "", Memory memory = {}) {
@@ -117,6 +124,13 @@ public:
     }
     void image(const void *encoded, std::size_t length) { call(ocelli_add_image(get(), encoded, length)); }
     void frame(const ocelli_frame &frame) { call(ocelli_add_frame(get(), &frame)); }
+
+    // The rows of the image added last, one after another, where they are until the next call. Empty: cancelled or late.
+    Rows embed() {
+        Rows rows;
+        call(ocelli_embed(get(), &rows.values, &rows.count, &rows.width));
+        return rows;
+    }
 
     // The next piece of the answer, into a buffer of the caller's: OCELLI_OK, OCELLI_END, OCELLI_CANCELLED, OCELLI_LATE.
     ocelli_status next(char *buffer, std::size_t room, std::string_view &piece) {

@@ -18,7 +18,7 @@ use ocelli::{Load, Mmproj};
 use std::path::Path;
 
 /// `OCELLI_ABI`: the number before the point, and the one after it.
-pub const ABI: u32 = 2;
+pub const ABI: u32 = 3;
 
 /// `OCELLI_NO_TOWER`.
 pub const NO_TOWER: u32 = 1;

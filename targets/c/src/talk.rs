@@ -78,6 +78,18 @@ enum Shown {
     Seen(Seen),
 }
 
+impl Shown {
+    /// Its pixels, until they are let go.
+    fn frame(&self) -> Option<Frame<'_>> {
+        match self {
+            #[cfg(feature = "std")]
+            Shown::Pixels(image) => Frame::rgb(&image.data, image.width, image.height).ok(),
+            Shown::Frame(frame) => Some(*frame),
+            Shown::Seen(_) => None,
+        }
+    }
+}
+
 #[allow(clippy::large_enum_variant, reason = "there is one for each session")]
 enum Stage {
     Asking,
@@ -247,6 +259,16 @@ impl Talk {
         self.message("user").content.push(Content::Image(number));
     }
 
+    /// The rows of the image that was added last, and their width.
+    pub fn embed(&mut self) -> Result<(&[f32], usize), Failure> {
+        let added = self.images.get(self.before.1..).and_then(<[Shown]>::last);
+        let frame = added.filter(|_| matches!(self.stage, Stage::Asking)).and_then(Shown::frame);
+        let frame = frame.ok_or_else(|| fail!(BAD_ORDER, "no image was added to this turn"))?;
+        self.arm();
+        let made = self.session.embed(frame, &mut |_| ())?;
+        Ok((made.rows, made.width))
+    }
+
     /// The turn's last message, if it is this role's, or a new one.
     fn message(&mut self, role: &str) -> &mut Message {
         let same = |last: &Message| last.role == role;
@@ -344,13 +366,7 @@ impl Talk {
         self.figures.reading = result?;
         let draft = self.session.draft(&self.settings.answer)?;
         for image in &mut self.images {
-            let frame = match image {
-                #[cfg(feature = "std")]
-                Shown::Pixels(image) => Frame::rgb(&image.data, image.width, image.height).ok(),
-                Shown::Frame(frame) => Some(*frame),
-                Shown::Seen(_) => None,
-            };
-            if let Some(frame) = frame {
+            if let Some(frame) = image.frame() {
                 *image = Shown::Seen(Seen::of(&frame));
             }
         }
@@ -385,7 +401,8 @@ impl Talk {
     }
 
     /// What the last turn took.
-    pub fn figures(&self) -> &Figures {
+    pub fn figures(&mut self) -> &Figures {
+        add(&mut self.figures.spent, self.session.take_timings());
         &self.figures
     }
 }

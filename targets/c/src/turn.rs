@@ -83,6 +83,31 @@ pub unsafe extern "C" fn ocelli_add_image(
 /// # Safety
 /// As the header says.
 #[unsafe(no_mangle)]
+pub unsafe extern "C" fn ocelli_embed(
+    session: *mut Block<Session>,
+    values: *mut *const f32,
+    rows: *mut usize,
+    width: *mut usize,
+) -> Status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(session, |talk| {
+            let values = text::place("values", values)?;
+            let (rows, width) = (text::place("rows", rows)?, text::place("width", width)?);
+            let (found, columns) = talk.embed()?;
+            values.write(found.as_ptr());
+            rows.write(found.len().checked_div(columns).unwrap_or(0));
+            width.write(columns);
+            Ok(OK)
+        })
+    }
+}
+
+/// See the header.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn ocelli_next(
     session: *mut Block<Session>,
     text: *mut c_char,
@@ -168,6 +193,7 @@ pub unsafe extern "C" fn ocelli_get_stats(session: *mut Block<Session>, stats: *
         with(session, |talk| {
             text::sized("stats", stats)?;
             let heap = heap?;
+            let used = talk.context_used();
             let figures = talk.figures();
             let microseconds =
                 |time: core::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
@@ -185,7 +211,7 @@ pub unsafe extern "C" fn ocelli_get_stats(session: *mut Block<Session>, stats: *
                 image_tokens: count(figures.reading.image_tokens),
                 reused_tokens: count(figures.reading.reused),
                 answer_tokens: count(figures.tokens),
-                context_used: count(talk.context_used()),
+                context_used: count(used),
                 ended: figures.reason.map_or(0, ended),
             };
             stats.write(found);

@@ -217,6 +217,32 @@ fn calls_with_a_session_that_make_no_sense() {
     let (mut buffer, mut length) = ([7 as c_char; 8], 77);
     let at = buffer.as_mut_ptr();
     refused_by(talk, unsafe { ocelli_next(talk, at, 8, &mut length) }, BAD_ORDER, "nothing");
+    let (mut values, mut rows, mut width) = (at.cast_const().cast::<f32>(), 78, 79);
+    refused_by(
+        talk,
+        unsafe { ocelli_embed(talk, null_mut(), &mut rows, &mut width) },
+        BAD_ARGUMENT,
+        "values",
+    );
+    refused_by(
+        talk,
+        unsafe { ocelli_embed(talk, &mut values, null_mut(), &mut width) },
+        BAD_ARGUMENT,
+        "rows",
+    );
+    refused_by(
+        talk,
+        unsafe { ocelli_embed(talk, &mut values, &mut rows, null_mut()) },
+        BAD_ARGUMENT,
+        "width",
+    );
+    refused_by(
+        talk,
+        unsafe { ocelli_embed(talk, &mut values, &mut rows, &mut width) },
+        BAD_ORDER,
+        "no image was added",
+    );
+    assert_eq!((values.cast(), rows, width), (at.cast_const(), 78, 79), "no output without success");
     assert_eq!(say(talk, 1, "What?"), OK);
     refused_by(talk, unsafe { ocelli_next(talk, null_mut(), 8, &mut length) }, BAD_ARGUMENT, "text is NULL");
     refused_by(talk, unsafe { ocelli_next(talk, at, 8, null_mut()) }, BAD_ARGUMENT, "length is NULL");
@@ -295,6 +321,7 @@ fn frames_that_make_no_sense() {
 /// Every call with this for a session.
 fn every_call(talk: *mut Session) -> Vec<Status> {
     let (text, mut buffer, mut length) = (c"seed".as_ptr(), [0 as c_char; 8], 0);
+    let (mut values, mut rows, mut width) = (null(), 0, 0);
     let mut stats = Stats { size: size_of::<Stats>(), ..Stats::default() };
     unsafe extern "C" fn sink(_: *mut std::ffi::c_void, _: *const c_char, _: usize) -> i32 {
         0
@@ -305,6 +332,7 @@ fn every_call(talk: *mut Session) -> Vec<Status> {
             ocelli_add_text(talk, 1, text, Z),
             ocelli_add_image(talk, text.cast(), 4),
             ocelli_add_frame(talk, &grey(&[7; 16])),
+            ocelli_embed(talk, &mut values, &mut rows, &mut width),
             ocelli_next(talk, buffer.as_mut_ptr(), 8, &mut length),
             ocelli_answer(talk, Some(sink), null_mut()),
             ocelli_cancel(talk),

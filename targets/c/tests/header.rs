@@ -31,7 +31,7 @@ macro_rules! names {
 
 names! {
     u32 => "uint32_t", i32 => "int32_t", u64 => "uint64_t", usize => "size_t",
-    *mut usize => "size_t *",
+    *mut usize => "size_t *", *mut *const f32 => "const float **",
     *const c_char => "const char *", *mut c_char => "char *",
     *const c_void => "const void *", *mut c_void => "void *",
     *const Source => "const ocelli_source *", *mut Need => "ocelli_need *", *mut Stats => "ocelli_stats *",
@@ -99,6 +99,7 @@ fn functions() -> Vec<(&'static str, String)> {
         ocelli_add_text(_ _ _ _);
         ocelli_add_image(_ _ _);
         ocelli_add_frame(_ _);
+        ocelli_embed(_ _ _ _);
         ocelli_next(_ _ _ _);
         ocelli_answer(_ _ _);
         ocelli_cancel(_);

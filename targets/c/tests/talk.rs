@@ -7,13 +7,13 @@ mod golden;
 use golden::{Files, OPTIONS, ask, bytes, error, file, listen, nothing, say, session, show};
 use ocelli::answer::AnswerOptions;
 use ocelli::conversation::{Content, Message, Template};
-use ocelli::image::{DecodeOptions, Image, decode};
+use ocelli::image::{DecodeOptions, Frame, Image, decode};
 use ocelli::{ImageSizes, Load, Mmproj, Options, Segment};
 use ocelli_c::frame::{CFrame, ocelli_add_frame};
 use ocelli_c::open::{ocelli_model_free, ocelli_model_open};
 use ocelli_c::session::{ocelli_cancel, ocelli_session_free, ocelli_set};
 use ocelli_c::status::{BAD_IMAGE, BAD_ORDER, CANCELLED, END, LATE, NO_CONTEXT, OK};
-use ocelli_c::turn::{Stats, ocelli_answer, ocelli_get_stats, ocelli_reset};
+use ocelli_c::turn::{Stats, ocelli_answer, ocelli_embed, ocelli_get_stats, ocelli_reset};
 use ocelli_c::{Model, Session};
 use std::ffi::{c_char, c_int, c_void};
 use std::ptr::{null, null_mut};
@@ -232,6 +232,45 @@ fn options_change_answers() {
     assert_eq!(unsafe { ocelli_reset(talk, 0) }, OK);
     let wild = ask(talk, "photo.png", QUESTION);
     assert_ne!(wild, expected);
+    close(model, talk);
+}
+
+fn embed(session: *mut Session) -> (Vec<f32>, usize) {
+    let (mut values, mut rows, mut width) = (null(), 0, 0);
+    let status = unsafe { ocelli_embed(session, &mut values, &mut rows, &mut width) };
+    assert_eq!(status, OK, "{}", error(session));
+    (unsafe { std::slice::from_raw_parts(values, rows * width) }.to_vec(), width)
+}
+
+#[test]
+fn rows_of_an_image_are_the_engines_and_change_no_answer() {
+    let files = Files::read();
+    let model = files.open();
+    let talk = session(model, OPTIONS);
+    let first = ask(talk, "photo.png", QUESTION);
+    let second = ask(talk, "tall.png", "And now?");
+    assert_eq!(unsafe { ocelli_reset(talk, 0) }, OK);
+
+    let engine = ocelli::Model::from_bytes(&files.text, Some(&files.vision)).unwrap();
+    let options = Options { images: ImageSizes::UpTo(128, 128), ..Options::default() };
+    let mut expected = engine.session(&options).unwrap();
+    for (picture, question, answer) in [("photo.png", QUESTION, &first), ("tall.png", "And now?", &second)] {
+        let image = decode(&bytes(picture), &DecodeOptions::default()).unwrap();
+        let frame = Frame::rgb(&image.data, image.width, image.height).unwrap();
+        let expected = expected.embed(frame, &mut |_| ()).unwrap();
+        assert_eq!(show(talk, &bytes(picture)), OK);
+        let (values, width) = embed(talk);
+        assert_eq!((values.as_slice(), width), (expected.rows, expected.width), "{picture}");
+        assert!(!values.is_empty());
+        assert_eq!(embed(talk).0, values, "once more");
+        // A text between changes nothing.
+        assert_eq!(say(talk, 1, question), OK);
+        assert_eq!(embed(talk).0, values, "after the question");
+        assert_eq!(listen(talk, 64), (answer.clone(), END), "{picture}");
+        let (mut values, mut rows, mut width) = (null(), 0, 0);
+        assert_eq!(unsafe { ocelli_embed(talk, &mut values, &mut rows, &mut width) }, BAD_ORDER);
+    }
+    assert_eq!(stats(talk).beyond, 0);
     close(model, talk);
 }
 
