@@ -261,10 +261,12 @@ impl Talk {
 
     /// The rows of the image that was added last, and their width.
     pub fn embed(&mut self) -> Result<(&[f32], usize), Failure> {
-        let added = self.images.get(self.before.1..).and_then(<[Shown]>::last);
-        let frame = added.filter(|_| matches!(self.stage, Stage::Asking)).and_then(Shown::frame);
-        let frame = frame.ok_or_else(|| fail!(BAD_ORDER, "no image was added to this turn"))?;
+        let none = || fail!(BAD_ORDER, "no image was added to this turn");
+        if !matches!(self.stage, Stage::Asking) || self.images.len() == self.before.1 {
+            return Err(none());
+        }
         self.arm();
+        let frame = self.images.last().and_then(Shown::frame).ok_or_else(none)?;
         let made = self.session.embed(frame, &mut |_| ())?;
         Ok((made.rows, made.width))
     }

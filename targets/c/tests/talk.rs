@@ -252,7 +252,8 @@ fn rows_of_an_image_are_the_engines_and_change_no_answer() {
     assert_eq!(unsafe { ocelli_reset(talk, 0) }, OK);
 
     let engine = ocelli::Model::from_bytes(&files.text, Some(&files.vision)).unwrap();
-    let options = Options { images: ImageSizes::UpTo(128, 128), ..Options::default() };
+    let mut options = Options::default();
+    options.images = ImageSizes::UpTo(128, 128);
     let mut expected = engine.session(&options).unwrap();
     for (picture, question, answer) in [("photo.png", QUESTION, &first), ("tall.png", "And now?", &second)] {
         let image = decode(&bytes(picture), &DecodeOptions::default()).unwrap();
