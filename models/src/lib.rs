@@ -17,7 +17,7 @@ extern crate alloc;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt::Debug;
+use core::fmt;
 use ocelli_kernels::tape::{Tape, TapeError};
 
 pub mod clip;
@@ -37,7 +37,7 @@ pub use source::{Instead, Source};
 use recipe::{ImageRecipe, ViewPlan};
 
 /// A language model: tokens and rows of embeddings in, logits of the next token out.
-pub trait Decoder: Debug + Send + Sync {
+pub trait Decoder: Send + Sync {
     /// Width of a row of embeddings.
     fn width(&self) -> usize;
     /// Number of tokens, the length of the logits.
@@ -57,7 +57,7 @@ pub trait Decoder: Debug + Send + Sync {
 }
 
 /// A vision tower with its projector: patches of pixels in, rows of the decoder's embedding space out.
-pub trait Encoder: Debug + Send + Sync {
+pub trait Encoder: Send + Sync {
     /// Width of a row, which must be the decoder's.
     fn width(&self) -> usize;
     /// How an image becomes views. `None` is the model's own way.
@@ -72,6 +72,22 @@ pub trait Encoder: Debug + Send + Sync {
     /// # Errors
     /// A weight that does not fit the others.
     fn encode(&self, max_views: usize) -> Result<Tape, TapeError>;
+}
+
+// Not a supertrait: every model would bring the printing of each of its numbers into a firmware, floats included, 16 kB of code.
+impl fmt::Debug for dyn Decoder + '_ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decoder")
+            .field("width", &self.width())
+            .field("vocabulary", &self.vocabulary())
+            .finish()
+    }
+}
+
+impl fmt::Debug for dyn Encoder + '_ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Encoder").field("width", &self.width()).finish()
+    }
 }
 
 /// Ways to bring an image to a square, where a model is used with more than one.
