@@ -273,7 +273,9 @@ impl Plan {
             *range = next(size).ok_or(Error::OutOfMemory { bytes: usize::MAX })?;
         }
         let [arena, scratch_at, cache, view, rows, sheets, resize, sampler, int8] = ranges;
-        let cells = |r: &Range<usize>| (r.len() * size_of::<f32>()) as u64;
+        // In 64 bits, wherever this runs: the cells fit a `usize`, their bytes may not.
+        let words = |n: usize| (n as u64).saturating_mul(size_of::<f32>() as u64);
+        let cells = |r: &Range<usize>| words(r.len());
         let (text_weights, vision_weights) = model.weight_bytes();
         let pixels = options.images.most_pixels().saturating_mul(3);
         let decoded = if self.vision.is_some() { options.image_bytes.unwrap_or(pixels) } else { 0 };
@@ -283,9 +285,9 @@ impl Plan {
             vision_weights,
             vision_int8: cells(&int8),
             tables: (model.tokenizer().table_bytes() + self.tapes()) as u64,
-            arena: cells(&arena) + cells(&scratch_at),
-            text_arena: (self.decode.arena() + scratch(&self.decode)) as u64 * 4,
-            vision_arena: (vision.0 + vision.1) as u64 * 4,
+            arena: cells(&arena).saturating_add(cells(&scratch_at)),
+            text_arena: words(self.decode.arena().saturating_add(scratch(&self.decode))),
+            vision_arena: words(vision.0.saturating_add(vision.1)),
             kv: cells(&cache),
             io: io.saturating_add(decoded).saturating_add(self.context as u64 * 16),
         };

@@ -32,10 +32,10 @@ pub(crate) fn place(steps: &[Step], slots: &mut [Slot], out: Value, max_units: u
         if size == 0 {
             continue;
         }
-        let mut start = 0;
+        let mut start = 0usize;
         let mut at = live.len();
         for (n, (from, to, _)) in live.iter().enumerate() {
-            if start + size <= *from {
+            if start.checked_add(size)? <= *from {
                 at = n;
                 break;
             }

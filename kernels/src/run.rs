@@ -54,9 +54,9 @@ pub struct Cache<'a> {
 }
 
 impl Cache<'_> {
-    /// Cells of one layer.
+    /// Cells of one layer; the most that can be counted where there are more.
     pub fn cells(layout: &Layout) -> usize {
-        layout.heads * (layout.keys() + layout.values())
+        layout.heads.saturating_mul(layout.keys().saturating_add(layout.values()))
     }
 
     /// Keys and values of a layer.

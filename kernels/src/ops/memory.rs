@@ -75,14 +75,14 @@ impl Layout {
         }
     }
 
-    /// Cells (`f32` words) of the keys of one head.
+    /// Cells (`f32` words) of the keys of one head; the most that can be counted where there are more, which no memory has.
     pub fn keys(&self) -> usize {
-        self.capacity.div_ceil(LANES) * self.key_block()
+        self.capacity.div_ceil(LANES).saturating_mul(self.key_block())
     }
 
-    /// Cells of the values of one head.
+    /// Cells of the values of one head, likewise.
     pub fn values(&self) -> usize {
-        self.capacity * self.value()
+        self.capacity.saturating_mul(self.value())
     }
 }
 
