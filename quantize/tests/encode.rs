@@ -5,7 +5,7 @@
 
 use ocelli_kernels::cpu::{self, ISAS};
 use ocelli_kernels::formats::Format;
-use ocelli_quantize::encode::{EncodeError, encode};
+use ocelli_quantize::encode::{EncodeError, encode, encode_weighted};
 use std::path::PathBuf;
 
 fn folder() -> PathBuf {
@@ -19,7 +19,11 @@ fn read(name: &str) -> Vec<u8> {
 }
 
 fn values() -> Vec<f32> {
-    read("values.f32").as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
+    floats("values.f32")
+}
+
+fn floats(name: &str) -> Vec<f32> {
+    read(name).as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
 }
 
 /// Encodes on one instruction set.
@@ -35,23 +39,105 @@ fn the_reference_s_bytes_on_every_instruction_set() {
         for &format in Format::ALL.iter().filter(|format| **format != Format::F32) {
             let want = read(&format!("{}.bin", format.name().to_lowercase()));
             let made = encoded(isa.name, format, &values).unwrap();
-            assert_eq!(made.len(), want.len());
-            let (name, block) = (format.name(), format.bytes());
-            let pairs = made.chunks(block).zip(want.chunks(block)).enumerate();
-            let wrong: Vec<usize> = pairs.filter(|(_, (a, b))| a != b).map(|(i, _)| i).collect();
-            if let Some(first) = wrong.first() {
-                let numbers = &values[first * format.block()..][..format.block()];
-                panic!(
-                    "{name} on {}: {} of {} blocks differ, the first {first}: {numbers:?}\n{:?}\nnot\n{:?}",
-                    isa.name,
-                    wrong.len(),
-                    made.len() / block,
-                    &made[first * block..][..block],
-                    &want[first * block..][..block]
-                );
-            }
-            println!("{name} on {}: {} blocks equal", isa.name, made.len() / block);
+            compare(format, isa.name, &values, &made, &want);
         }
+    }
+}
+
+/// Both are the same blocks.
+fn compare(format: Format, isa: &str, values: &[f32], made: &[u8], want: &[u8]) {
+    assert_eq!(made.len(), want.len());
+    let (name, block) = (format.name(), format.bytes());
+    let pairs = made.chunks(block).zip(want.chunks(block)).enumerate();
+    let wrong: Vec<usize> = pairs.filter(|(_, (a, b))| a != b).map(|(i, _)| i).collect();
+    if let Some(first) = wrong.first() {
+        let numbers = &values[first * format.block()..][..format.block()];
+        panic!(
+            "{name} on {isa}: {} of {} blocks differ, the first {first}: {numbers:?}\n{:?}\nnot\n{:?}",
+            wrong.len(),
+            made.len() / block,
+            &made[first * block..][..block],
+            &want[first * block..][..block]
+        );
+    }
+    println!("{name} on {isa}: {} blocks equal", made.len() / block);
+}
+
+/// The formats that mind importance.
+fn minding() -> impl Iterator<Item = Format> {
+    let all = Format::ALL.iter().copied();
+    all.filter(|format| !format.is_float() && *format != Format::Q8_0)
+}
+
+/// The columns that `make_quants.py` gives importance.
+const COLUMNS: usize = 768;
+
+/// Encodes rows, each with an importance of its own.
+fn weighted(isa: &str, format: Format, values: &[f32], importance: &[f32]) -> Vec<u8> {
+    let mut out = vec![0xaa; format.row_bytes(values.len()).unwrap()];
+    let row = format.row_bytes(COLUMNS).unwrap();
+    let rows = values.chunks(COLUMNS).zip(importance.chunks(COLUMNS)).zip(out.chunks_mut(row));
+    for ((values, importance), out) in rows {
+        encode_weighted(Some(isa), format, values, importance, out).unwrap();
+    }
+    out
+}
+
+#[test]
+fn the_reference_s_bytes_with_importance() {
+    let (values, importance) = (values(), floats("importance.f32"));
+    let values = &values[..importance.len()];
+    for isa in ISAS.iter().filter(|isa| (isa.detect)().is_some()) {
+        for format in minding() {
+            let want = read(&format!("weighted-{}.bin", format.name().to_lowercase()));
+            compare(format, isa.name, values, &weighted(isa.name, format, values, &importance), &want);
+        }
+    }
+}
+
+/// Rows are not alone in a call: many of them with one importance give the blocks that each gives.
+#[test]
+fn rows_with_importance_do_not_feel_each_other() {
+    let (values, importance) = (values(), floats("importance.f32"));
+    let (values, columns) = (&values[..importance.len()], &importance[..COLUMNS]);
+    for &format in Format::ALL {
+        let mut out = vec![0xaa; format.row_bytes(values.len()).unwrap()];
+        let row = format.row_bytes(COLUMNS).unwrap();
+        encode_weighted(Some("scalar"), format, values, columns, &mut out).unwrap();
+        for (i, (values, made)) in values.chunks(COLUMNS).zip(out.chunks(row)).enumerate() {
+            assert_eq!(made, weighted("scalar", format, values, columns), "{} {i}", format.name());
+        }
+        let plain = encoded("scalar", format, values).unwrap();
+        assert_eq!(out == plain, format.is_float() || format == Format::Q8_0, "{}", format.name());
+    }
+}
+
+#[test]
+fn importance_that_cannot_be_is_refused() {
+    for format in minding() {
+        let encode = |values: &[f32], importance: &[f32]| {
+            let mut out = vec![0; format.row_bytes(values.len()).unwrap_or_default()];
+            encode_weighted(None, format, values, importance, &mut out)
+        };
+        for value in [f32::NAN, f32::INFINITY, -1.0, 1e13] {
+            let mut importance = [1.0; 512];
+            importance[300] = value;
+            match encode(&[0.5; 1024], &importance).unwrap_err() {
+                EncodeError::Importance { column: 300, value: found } => {
+                    assert_eq!(found.to_bits(), value.to_bits());
+                }
+                other => panic!("{}: {other}", format.name()),
+            }
+        }
+        assert_eq!(encode(&[0.5; 1024], &[1.0; 512]), Ok(()));
+        for columns in [0, 31, 768, 1056] {
+            let wrong = EncodeError::Columns { importance: columns, values: 1024 };
+            assert_eq!(encode(&[0.5; 1024], &vec![1.0; columns]), Err(wrong), "{}", format.name());
+        }
+        let ramp: Vec<f32> = (0..512u16).map(|i| f32::from(i) * 1e7).collect();
+        assert!(matches!(encode(&ramp, &[1.0; 512]), Err(EncodeError::Overflow { .. })), "{}", format.name());
+        let beyond = encode(&[1e30; 512], &[1.0; 512]);
+        assert!(matches!(beyond, Err(EncodeError::TooLarge { index: 0, .. })), "{}", format.name());
     }
 }
 

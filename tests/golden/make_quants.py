@@ -6,6 +6,10 @@ tails, shifted) and chosen to hurt: zeros of both signs, subnormals, magnitudes 
 give up) and below the smallest f16, one huge value among small ones, constants, values of one sign, ramps, values
 exactly between two levels, and rows that mix groups of all these.
 
+The same numbers, as rows of 768, are encoded once more with importance: `quants/importance.f32` has a row of
+it for each of those rows, `quants/weighted-<format>.bin` the bytes. Importance is spread over many
+magnitudes, zero in places or everywhere, one huge column among small ones, constant, tiny, and all that in groups.
+
 ggml is compiled here from its sources with -ffp-contract=off: with contraction its bytes depend on the machine.
 
     python make_quants.py --ggml llama.cpp/ggml [--work folder] [--rows N --seed S --out folder]
@@ -23,6 +27,7 @@ import numpy as np
 
 OUT = Path(__file__).parent / "quants"
 ROW = 256
+WEIGHTED = 768  # its rows: no power of two, and several blocks of each format
 # name -> (ggml's type id, values per block, bytes per block)
 FORMATS = {
     "f16": (1, 1, 2),
@@ -104,6 +109,34 @@ def hard(rng: np.random.Generator) -> list[np.ndarray]:
     return rows + list(np.concatenate(mixed).reshape(4, ROW))
 
 
+def importance(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Rows of mean squares of activations, which no model need have."""
+
+    def one(rest: np.ndarray, value: float) -> np.ndarray:
+        rest[rng.integers(0, WEIGHTED, 3)] = value
+        return rest
+
+    def some() -> np.ndarray:
+        return np.exp(rng.standard_normal(WEIGHTED) * 2)
+
+    kinds = [
+        some(),
+        rng.standard_normal(WEIGHTED) ** 2 * 1e-3,
+        some() * (rng.random(WEIGHTED) < 0.5),
+        one(some() * 1e-4, 3e6),
+        one(np.zeros(WEIGHTED), 0.7),
+        np.zeros(WEIGHTED),
+        np.full(WEIGHTED, 0.25),
+        some() * 1e-20,
+        one(some() * 1e-30, 1e10),
+    ]
+    mixed = lambda: np.concatenate([kinds[rng.integers(len(kinds))][16 * g :][:16] for g in range(WEIGHTED // 16)])
+    rows = [kinds[0], kinds[1], kinds[2], kinds[3]] + [mixed() for _ in range(5)]
+    if count > len(rows):
+        rows = [kinds[i % len(kinds)][rng.permutation(WEIGHTED)] if i % 2 else mixed() for i in range(count)]
+    return np.stack(rows)[:count]
+
+
 def random(rng: np.random.Generator, count: int) -> np.ndarray:
     """Rows of every size and shape: normal, heavy tails, shifted; some values far out, some exactly zero."""
     size = 10.0 ** rng.uniform(-6, 2, (count, 1))
@@ -130,14 +163,28 @@ def main() -> None:
     rows = random(rng, args.rows) if args.rows else np.stack(hard(rng))
     values = np.ascontiguousarray(rows.astype("<f4"))
     assert np.isfinite(values).all()
+    weights = np.ascontiguousarray(importance(rng, values.size // WEIGHTED).astype("<f4"))
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "values.f32").write_bytes(values.tobytes())
+    (args.out / "importance.f32").write_bytes(weights.tobytes())
+
+    def encoded(kind: int, size: int, rows: np.ndarray, weights: np.ndarray | None) -> bytes:
+        blocks = np.zeros(size, np.uint8)
+        pointer = None if weights is None else weights.ctypes.data
+        shape = (len(rows), rows.shape[1])
+        written = ggml.ggml_quantize_chunk(kind, rows.ctypes.data, blocks.ctypes.data, 0, *shape, pointer)
+        assert written == blocks.size, kind
+        return blocks.tobytes()
+
     for name, (kind, block, size) in FORMATS.items():
-        blocks = np.zeros(values.size // block * size, np.uint8)
-        written = ggml.ggml_quantize_chunk(kind, values.ctypes.data, blocks.ctypes.data, 0, len(values), ROW, None)
-        assert written == blocks.size, name
-        (args.out / f"{name}.bin").write_bytes(blocks.tobytes())
-        print(f"{name}: {values.size // block} blocks, {blocks.size} bytes")
+        plain = encoded(kind, values.size // block * size, values, None)
+        (args.out / f"{name}.bin").write_bytes(plain)
+        print(f"{name}: {values.size // block} blocks, {len(plain)} bytes")
+        if name in ("f16", "bf16", "q8_0"):
+            continue
+        rows = values.reshape(-1)[: weights.size].reshape(-1, 1, WEIGHTED)
+        made = [encoded(kind, WEIGHTED // block * size, x, h) for x, h in zip(rows, weights)]
+        (args.out / f"weighted-{name}.bin").write_bytes(b"".join(made))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-//! The search behind `Q2_K`, `Q4_K` and `Q5_K`: a scale and a minimum for a group.
+//! The search behind `Q2_K`, `Q4_K` and `Q5_K`, and with importance `Q4_1` and `Q5_1`: a scale and a minimum for a group.
 //!
 //! Looked for are codes `q` in `0..=levels`, a scale `s` and an offset `m ≤ 0` with
 //!
@@ -29,8 +29,10 @@ pub(super) struct Search {
     pub levels: i32,
     /// The first change of the number of levels.
     pub first: f32,
-    /// How many changes, 0.1 apart, come after it.
+    /// How many changes come after it.
     pub steps: i32,
+    /// How far they are apart.
+    pub apart: f32,
     /// Whether the error is the distance (p = 1) and not its square.
     pub absolute: bool,
 }
@@ -42,21 +44,46 @@ pub(super) struct Fit<I: Isa> {
     /// The minimums: −m.
     pub minimum: Lanes<I>,
     /// The `k` and `m` that the codes come from.
-    guess: Guess<I>,
+    pub guess: Guess<I>,
 }
 
 /// Where codes come from.
 #[derive(Clone, Copy)]
-struct Guess<I: Isa> {
+pub(super) struct Guess<I: Isa> {
     inverse: Lanes<I>,
     offset: Lanes<I>,
     levels: i32,
 }
 
 impl<I: Isa> Guess<I> {
+    /// A place to be filled.
     #[inline(always)]
-    fn codes<const G: usize>(&self, x: &[Lanes<I>; G]) -> [Lanes<I>; G] {
+    pub fn none(isa: I) -> Self {
+        let zero = Lanes::all(isa, 0.0);
+        Guess { inverse: zero, offset: zero, levels: 0 }
+    }
+
+    /// The codes of the search.
+    #[inline(always)]
+    pub fn codes<const G: usize>(&self, x: &[Lanes<I>; G]) -> [Lanes<I>; G] {
         each(x, |x| (self.inverse * (x - self.offset)).code(0, self.levels))
+    }
+
+    /// The codes: those of the group's final scale and minimum, as they are stored; where that scale is 0, those of the
+    /// search, which nothing reads.
+    #[inline(always)]
+    pub fn refined<const G: usize>(
+        &self,
+        x: &[Lanes<I>; G],
+        scale: Lanes<I>,
+        minimum: Lanes<I>,
+    ) -> [Lanes<I>; G] {
+        let size = scale.abs();
+        let mut codes = self.codes(x);
+        for (code, x) in codes.iter_mut().zip(x) {
+            *code = size.positive(((*x + minimum) / scale).code(0, self.levels), *code);
+        }
+        codes
     }
 
     /// This one where `value < bound`, `other` elsewhere.
@@ -102,7 +129,7 @@ pub(super) fn fit<I: Isa, const G: usize>(
     let group = Group { x, weights, sum_w, sum_x };
     let mut error = group.error(&guess.codes(x), scale, offset, search.absolute);
     for step in 0..=search.steps {
-        let stretched = Lanes::all(isa, search.first + 0.1 * step as f32 + levels as f32);
+        let stretched = Lanes::all(isa, search.first + search.apart * step as f32 + levels as f32);
         let next = Guess { inverse: stretched / (largest - offset), offset, levels };
         let codes = next.codes(x);
         let (d, s, m) = group.solve(&codes);
@@ -144,24 +171,5 @@ impl<I: Isa, const G: usize> Group<'_, I, G> {
         let s = (self.sum_w * qx - self.sum_x * q) / d;
         let m = (qq * self.sum_x - q * qx) / d;
         (d, m.positive(qx / qq, s), m.positive(zero, m))
-    }
-}
-
-impl<I: Isa> Fit<I> {
-    /// The codes: those of the group's final scale and minimum, as they are stored; where that scale is 0, those of the
-    /// search, which nothing reads.
-    #[inline(always)]
-    pub fn codes<const G: usize>(
-        &self,
-        x: &[Lanes<I>; G],
-        scale: Lanes<I>,
-        minimum: Lanes<I>,
-    ) -> [Lanes<I>; G] {
-        let size = scale.abs();
-        let mut codes = self.guess.codes(x);
-        for (code, x) in codes.iter_mut().zip(x) {
-            *code = size.positive(((*x + minimum) / scale).code(0, self.guess.levels), *code);
-        }
-        codes
     }
 }

@@ -40,6 +40,20 @@ pub enum EncodeError {
         /// The first value of the block.
         index: usize,
     },
+    /// The values are not rows of as many columns as there is importance for, or these are no whole blocks.
+    Columns {
+        /// For how many columns there is importance.
+        importance: usize,
+        /// How many values.
+        values: usize,
+    },
+    /// The importance of a column is negative, not finite or beyond all reason.
+    Importance {
+        /// Which column.
+        column: usize,
+        /// What it is.
+        value: f32,
+    },
     /// There is no such instruction set here.
     Isa(UnknownIsa),
 }
@@ -48,7 +62,7 @@ impl EncodeError {
     /// The same error when the values were a part of more, from `start`.
     pub fn after(self, start: usize) -> Self {
         match self {
-            Self::Lengths { .. } | Self::Isa(_) => self,
+            Self::Lengths { .. } | Self::Columns { .. } | Self::Importance { .. } | Self::Isa(_) => self,
             Self::NotFinite { index, value } => Self::NotFinite { index: start + index, value },
             Self::TooLarge { format, index, value } => Self::TooLarge { format, index: start + index, value },
             Self::Overflow { format, index } => Self::Overflow { format, index: start + index },
@@ -69,6 +83,13 @@ impl fmt::Display for EncodeError {
             Self::Overflow { format, index } => {
                 write!(f, "the values from {index} on are more than a block of {} can hold", format.name())
             }
+            Self::Columns { importance, values } => {
+                write!(
+                    f,
+                    "importance of {importance} columns does not fit {values} values, or blocks do not fit it"
+                )
+            }
+            Self::Importance { column, value } => write!(f, "the importance of column {column} is {value:e}"),
             Self::Isa(error) => error.fmt(f),
         }
     }

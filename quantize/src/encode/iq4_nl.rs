@@ -1,7 +1,7 @@
 //! `IQ4_NL`: codes that index the uneven `LEVELS`. For each block of 32 looked for are a scale s and codes that make
 //!
 //! ```text
-//! Σ w[i] · (s · LEVELS[q[i]] − x[i])²      small,      w[i] = x[i]²
+//! Σ w[i] · (s · LEVELS[q[i]] − x[i])²      small,      w[i] = x[i]², or with importance
 //! ```
 //!
 //! With v[i] = LEVELS[q[i]] the best scale for given codes is `s = VX / VV`, `VX = Σ w·v·x`, `VV = Σ w·v²`, and takes
@@ -13,9 +13,10 @@
 //! Sixteen blocks are searched together.
 
 use super::Encoder;
+use super::around::{NOTHING, extremes};
 use super::lanes::{Lanes, columns, each, groups, half};
 use super::q4_0::nibbles;
-use super::q6_k::{NOTHING, extremes};
+use super::weighted::{Spread, Weighted};
 use ocelli_kernels::cpu::{Isa, LANES, Task};
 use ocelli_kernels::formats::LEVELS;
 
@@ -50,35 +51,37 @@ pub(super) fn index<I: Isa>(x: Lanes<I>) -> Lanes<I> {
 
 /// `VX` and `VV` of the codes of a guess.
 #[inline(always)]
-fn sums<I: Isa>(x: &[Lanes<I>; 32], inverse: Lanes<I>) -> (Lanes<I>, Lanes<I>) {
+fn sums<I: Isa>(x: &[Lanes<I>; 32], weights: &[Lanes<I>; 32], inverse: Lanes<I>) -> (Lanes<I>, Lanes<I>) {
     let (mut vx, mut vv) = (inverse.zero(), inverse.zero());
-    for x in x {
-        let (v, w) = (level(inverse * *x), *x * *x);
-        (vx, vv) = (vx + w * v * *x, vv + w * v * v);
+    for (x, w) in x.iter().zip(weights) {
+        let v = level(inverse * *x);
+        (vx, vv) = (vx + *w * v * *x, vv + *w * v * v);
     }
     (vx, vv)
 }
 
-/// The scales of sixteen groups of 32; 0 for a group of nothing. Compiled once for both formats.
-pub(super) struct Scales<'a>(pub &'a [f32]);
+/// The scales of sixteen groups of 32, with weights where there are; 0 for a group of nothing. Compiled once for both formats.
+pub(super) struct Scales<'a>(pub &'a [f32], pub Option<&'a [f32]>);
 
 impl Task for Scales<'_> {
     type Out = [f32; LANES];
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> [f32; LANES] {
-        fit(&columns(isa, self.0)).values()
+        let x = columns(isa, self.0);
+        let weights = self.1.map_or_else(|| each(&x, |x| x * x), |weights| columns(isa, weights));
+        fit(&x, &weights).values()
     }
 }
 
 #[inline(always)]
-fn fit<I: Isa>(x: &[Lanes<I>; 32]) -> Lanes<I> {
+fn fit<I: Isa>(x: &[Lanes<I>; 32], weights: &[Lanes<I>; 32]) -> Lanes<I> {
     let (value, size) = extremes(x);
     let (zero, one, first) = (value.zero(), value.same(1.0), value.same(f32::from(LEVELS[0])));
-    let (vx, vv) = sums(x, one / (-value / first));
+    let (vx, vv) = sums(x, weights, one / (-value / first));
     let mut scale = vv.positive(vx / vv, zero);
     let mut best = scale * vx;
     for t in -7..=7 {
-        let (vx, vv) = sums(x, (first + value.same(t as f32)) / value);
+        let (vx, vv) = sums(x, weights, (first + value.same(t as f32)) / value);
         // VX² / VV > best, without the division.
         let (least, more) = (best * vv, vv.positive(vx * vx, value.same(-1.0)));
         scale = least.below(more, vx / vv, scale);
@@ -95,15 +98,32 @@ impl Encoder for IQ4NL {
 
     #[inline(always)]
     fn encode<I: Isa>(isa: I, values: &[f32], blocks: &mut [u8]) {
-        let x: [Lanes<I>; 32] = columns(isa, values);
-        let scales = isa.enter(Scales(values));
-        let scale = Lanes::new(isa, &scales);
-        let inverse = scale.abs().positive(scale.same(1.0) / scale, scale.zero());
-        let codes = groups(&each(&x, |x| index(inverse * x)));
-        for ((block, codes), scale) in blocks.chunks_exact_mut(18).zip(&codes).zip(scales) {
-            places!(block => d: 2, quants: 16);
-            *d = half(isa, scale);
-            nibbles(codes, quants);
-        }
+        encode(isa, values, None, blocks);
+    }
+}
+
+impl Weighted for IQ4NL {
+    const BLOCK: usize = 32;
+    const BYTES: usize = 18;
+    const HALVES: &'static [usize] = &[0];
+    const SPREAD: Spread = Spread::Block(2.0);
+
+    #[inline(always)]
+    fn encode<I: Isa>(isa: I, values: &[f32], weights: &[f32], blocks: &mut [u8]) {
+        encode(isa, values, Some(weights), blocks);
+    }
+}
+
+#[inline(always)]
+fn encode<I: Isa>(isa: I, values: &[f32], weights: Option<&[f32]>, blocks: &mut [u8]) {
+    let x: [Lanes<I>; 32] = columns(isa, values);
+    let scales = isa.enter(Scales(values, weights));
+    let scale = Lanes::new(isa, &scales);
+    let inverse = scale.abs().positive(scale.same(1.0) / scale, scale.zero());
+    let codes = groups(&each(&x, |x| index(inverse * x)));
+    for ((block, codes), scale) in blocks.chunks_exact_mut(18).zip(&codes).zip(scales) {
+        places!(block => d: 2, quants: 16);
+        *d = half(isa, scale);
+        nibbles(codes, quants);
     }
 }

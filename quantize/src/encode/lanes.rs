@@ -102,6 +102,16 @@ impl<I: Isa> Lanes<I> {
         }
         Self::new(self.isa, &codes)
     }
+
+    /// Whole numbers as the byte that is kept of them.
+    #[inline(always)]
+    pub fn byte(self) -> Self {
+        let mut codes = self.values();
+        for x in &mut codes {
+            *x = f32::from(*x as i32 as u8);
+        }
+        Self::new(self.isa, &codes)
+    }
 }
 
 macro_rules! operators {

@@ -24,6 +24,7 @@ macro_rules! places {
 }
 
 mod affine;
+mod around;
 mod error;
 mod float;
 mod iq4_nl;
@@ -39,8 +40,11 @@ mod q5_1;
 mod q5_k;
 mod q6_k;
 mod q8_0;
+mod upward;
+mod weighted;
 
 pub use error::EncodeError;
+pub use weighted::encode_weighted;
 
 /// A format that numbers can be written in.
 trait Encoder: Copy {

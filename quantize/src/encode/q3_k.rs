@@ -10,11 +10,15 @@
 //!
 //! The scale of largest magnitude becomes −32 and the others the nearest 32nd part of it, at most 31; then the codes
 //! are taken again, nearest for the scales as they are stored.
+//!
+//! With importance groups are searched by `around.rs` with n = 4, and so are the scales of a block with n = 32, weighted with
+//! the sums of their groups' weights.
 
 use super::Encoder;
+use super::around::{self, NOTHING, extremes};
 use super::lanes::{Lanes, columns, each, groups, half, nearest, whole};
 use super::q2_k::twos;
-use super::q6_k::{NOTHING, extremes};
+use super::weighted::{Spread, Weighted, total};
 use ocelli_kernels::cpu::Isa;
 
 #[derive(Clone, Copy)]
@@ -116,20 +120,60 @@ impl Encoder for Q3K {
             six = scales.map(|s| ((nearest(inverse * s) as i8).clamp(-32, 31) + 32) as u8);
             (*packing, *d) = (packed(&six), half(isa, 1.0 / inverse));
         }
-        let d = whole(isa, *d);
-        let scale = Lanes::new(isa, &six.map(|s| d * (f32::from(s) - 32.0)));
+        let scale = stored(isa, &six, *d);
         let size = scale.abs();
         let mut codes = found.codes;
         for (code, x) in codes.iter_mut().zip(&x) {
             *code = size.positive((*x / scale).code(-4, 3) + x.same(4.0), *code);
         }
-        let mut codes = groups(&codes);
-        let Some(codes) = codes.as_flattened_mut().first_chunk_mut::<256>() else { return };
-        *third = [0; 32];
-        for (i, code) in codes.iter_mut().enumerate() {
-            third[i % 32] |= (*code >> 2) << (i / 32);
-            *code &= 3;
+        pack(&codes, third, quants);
+    }
+}
+
+/// The scales of a block as they are stored.
+#[inline(always)]
+fn stored<I: Isa>(isa: I, six: &[u8; 16], d: [u8; 2]) -> Lanes<I> {
+    let d = whole(isa, d);
+    Lanes::new(isa, &six.map(|s| d * (f32::from(s) - 32.0)))
+}
+
+/// The third bits of the codes: bit g of byte i is that of value i of the g-th 32; and the other two.
+#[inline(always)]
+fn pack<I: Isa>(codes: &[Lanes<I>; 16], third: &mut [u8; 32], quants: &mut [u8; 64]) {
+    let mut codes = groups(codes);
+    let Some(codes) = codes.as_flattened_mut().first_chunk_mut::<256>() else { return };
+    *third = [0; 32];
+    for (i, code) in codes.iter_mut().enumerate() {
+        third[i % 32] |= (*code >> 2) << (i / 32);
+        *code &= 3;
+    }
+    twos(codes, quants);
+}
+
+impl Weighted for Q3K {
+    const BLOCK: usize = 256;
+    const BYTES: usize = 110;
+    const HALVES: &'static [usize] = &[108];
+    const SPREAD: Spread = Spread::Block(2.0);
+
+    #[inline(always)]
+    fn encode<I: Isa>(isa: I, values: &[f32], weights: &[f32], blocks: &mut [u8]) {
+        let mut fits = [around::Fit::nothing(isa, 4); 16];
+        let (mut scales, mut sums) = ([[0.0; 16]; 16], [[0.0; 16]; 16]);
+        let both = values.chunks_exact(256).zip(weights.chunks_exact(256));
+        for (((x, w), found), (scales, sums)) in both.zip(&mut fits).zip(scales.iter_mut().zip(&mut sums)) {
+            let (x, w): ([Lanes<I>; 16], [Lanes<I>; 16]) = (columns(isa, x), columns(isa, w));
+            *found = around::fit(&x, &w, 4);
+            (*scales, *sums) = (found.scale.values(), total(isa, &w).values());
         }
-        twos(codes, quants);
+        let (scales, sums) = (columns(isa, scales.as_flattened()), columns(isa, sums.as_flattened()));
+        let found = around::fit::<I, 16>(&scales, &sums, 32);
+        let of_blocks = found.scale.values().into_iter().zip(groups(&found.searched(&scales)));
+        let blocks = blocks.chunks_exact_mut(110).zip(values.chunks_exact(256));
+        for (((scale, six), found), (block, x)) in of_blocks.zip(&fits).zip(blocks) {
+            places!(block => third: 32, quants: 64, packing: 12, d: 2);
+            (*packing, *d) = (packed(&six), half(isa, scale));
+            pack(&found.codes(&columns(isa, x), stored(isa, &six, *d)), third, quants);
+        }
     }
 }

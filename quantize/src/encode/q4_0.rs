@@ -6,11 +6,13 @@
 //!
 //! So the one value that matters most is exact (up to the rounding of d), and the other end of the range, which has
 //! only seven steps, is the one that is cut. No search. A block of zeros has d = −0 and codes of 8; one so small that
-//! 1 / d is infinite has codes of 0.
+//! 1 / d is infinite has codes of 0. With importance scale and codes are searched for by `around.rs` with n = 8.
 
 use super::Encoder;
-use super::lanes::half;
+use super::around::fit;
+use super::lanes::{Lanes, columns, groups, half};
 use super::q8_0::magnitude;
+use super::weighted::{Spread, Weighted};
 use ocelli_kernels::cpu::Isa;
 
 #[derive(Clone, Copy)]
@@ -56,5 +58,24 @@ impl Encoder for Q4_0 {
         let scale = extreme(values) / -8.0;
         *d = half(isa, scale);
         nibbles(&around(values, scale, 8), quants);
+    }
+}
+
+impl Weighted for Q4_0 {
+    const BLOCK: usize = 32;
+    const BYTES: usize = 18;
+    const HALVES: &'static [usize] = &[0];
+    const SPREAD: Spread = Spread::Row;
+
+    #[inline(always)]
+    fn encode<I: Isa>(isa: I, values: &[f32], weights: &[f32], blocks: &mut [u8]) {
+        let x: [Lanes<I>; 32] = columns(isa, values);
+        let found = fit(&x, &columns(isa, weights), 8);
+        let made = found.scale.values().into_iter().zip(groups(&found.searched(&x)));
+        for ((scale, codes), block) in made.zip(blocks.chunks_exact_mut(18)) {
+            places!(block => d: 2, quants: 16);
+            *d = half(isa, scale);
+            nibbles(&codes, quants);
+        }
     }
 }
