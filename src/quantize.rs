@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::files::{Load, bytes, paths};
 use crate::part::Part;
 use ocelli_gguf::{Gguf, Shards, TensorType};
-use ocelli_quantize::{Means, Plan, Request, Source};
+use ocelli_quantize::{Importance, Means, Plan, Request, Source};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
@@ -70,8 +70,22 @@ pub struct Made {
 pub trait Listener {
     /// Before the work: so many tensors are in blocks already and lose a second time.
     fn requantized(&mut self, tensors: usize);
+    /// Before the work: these tensors have no importance, though it was given and would count.
+    fn without_importance(&mut self, tensors: &[&str]);
     /// So many numbers of so many are written. `false` stops.
     fn progress(&mut self, done: u64, of: u64) -> bool;
+}
+
+/// Reads a file of importance.
+///
+/// # Errors
+/// It cannot be read, or is none.
+pub fn importance(path: &Path) -> Result<Importance, Failure> {
+    let file = bytes(path, Load::Map).map_err(Failure::Open)?;
+    let broken = |error| Failure::Quantize { path: path.into(), error };
+    let file = Gguf::parse(file.get()).map_err(|error| broken(error.into()))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Importance::read(&file, &name).map_err(broken)
 }
 
 /// Reads `from` (any file of a split model) and makes `to`.
@@ -97,6 +111,11 @@ pub fn quantize(
     let requantized = plan.changes().iter().filter(|change| change.is_requantized()).count();
     if requantized > 0 {
         listener.requantized(requantized);
+    }
+    let lacking = plan.changes().iter().filter(|change| change.lacks_importance());
+    let lacking: Vec<&str> = lacking.map(|change| change.name).collect();
+    if request.importance.is_some() && !lacking.is_empty() {
+        listener.without_importance(&lacking);
     }
     let source = Files::open(&paths).map_err(Failure::Open)?;
     let unwritten = |error| Failure::Write { path: to.into(), error };

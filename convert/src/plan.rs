@@ -5,7 +5,7 @@ use crate::layout::Placed;
 use crate::model::{Store, Turn};
 use core::convert::Infallible;
 use ocelli_gguf::{Gguf, Outline, TensorType, WriteError};
-use ocelli_quantize::{Described, Recipe, fitting, wanted};
+use ocelli_quantize::{Described, Mixing, Recipe, fitting, wanted};
 
 /// Where a tensor's numbers come from.
 #[derive(Clone, Debug)]
@@ -102,7 +102,7 @@ impl Plan {
             Err(WriteError::Content(error)) => return Err(error.into()),
             Err(WriteError::Sink(never)) => match never {},
         }
-        let wanted = wanted(&Gguf::parse(&keys)?, &described, recipe, false)?;
+        let wanted = wanted(&Gguf::parse(&keys)?, &described, recipe, Mixing::default())?;
         for ((tensor, placed), wanted) in matrices.iter_mut().zip(placed).zip(wanted) {
             tensor.wanted = match placed.store {
                 Store::Matrix => wanted.unwrap_or(TensorType::F32),

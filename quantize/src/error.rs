@@ -50,6 +50,35 @@ pub enum Error {
         /// Which numbers, and why.
         error: EncodeError,
     },
+    /// A file that should be of importance is of something else, or empty.
+    NoImportance,
+    /// A file of importance has sums without fitting counts, or the reverse.
+    ImportanceHalf {
+        /// The one that is there.
+        tensor: String,
+    },
+    /// Importance is negative or not finite.
+    ImportanceValue {
+        /// The tensor it is of.
+        tensor: String,
+        /// The column.
+        column: usize,
+        /// What it is.
+        value: f32,
+    },
+    /// Importance is of a matrix of other extents: that of another model.
+    ImportanceExtents {
+        /// The tensor.
+        tensor: String,
+        /// The columns there is importance of.
+        columns: usize,
+        /// In how many matrices.
+        matrices: usize,
+        /// The length of the tensor's rows.
+        row: usize,
+        /// Its matrices.
+        of: usize,
+    },
     /// A tensor could not be read.
     Read {
         /// The tensor.
@@ -84,6 +113,21 @@ impl fmt::Display for Error {
                 write!(f, "tensor {tensor:?}: {kind} is no type that can be converted")
             }
             Self::Encode { tensor, error } => write!(f, "tensor {tensor:?}: {error}"),
+            Self::NoImportance => {
+                f.write_str("no file of importance (general.type is not imatrix, or nothing is in it)")
+            }
+            Self::ImportanceHalf { tensor } => {
+                write!(f, "importance: {tensor:?} has no sums and counts that belong together")
+            }
+            Self::ImportanceValue { tensor, column, value } => {
+                write!(f, "tensor {tensor:?}: the importance of column {column} is {value:e}")
+            }
+            Self::ImportanceExtents { tensor, columns, matrices, row, of } => {
+                write!(
+                    f,
+                    "tensor {tensor:?}: importance is of {matrices} x {columns} columns, the tensor has {of} x {row}"
+                )
+            }
             Self::Read { tensor, error } => write!(f, "tensor {tensor:?} cannot be read: {error}"),
             Self::Write(error) => error.fmt(f),
             Self::Isa(error) => error.fmt(f),

@@ -3,6 +3,7 @@
 //! ```text
 //! encode/<format>.rs   numbers to blocks: what each format makes small, and where it looks
 //! recipe.rs            which tensor is stored how
+//! importance.rs        how much each column counts, read from a file
 //! plan.rs              what will become of each tensor of a file
 //! write.rs             doing it
 //! pieces.rs            on all cores, in little memory
@@ -13,6 +14,7 @@
 
 pub mod encode;
 mod error;
+mod importance;
 mod pattern;
 pub mod pieces;
 mod plan;
@@ -20,7 +22,8 @@ mod recipe;
 mod write;
 
 pub use error::Error;
+pub use importance::{COUNTS, Importance, SUMS};
 pub use pattern::Pattern;
 pub use plan::{Change, Plan, Request};
-pub use recipe::{Described, RECIPES, Recipe, applies, fitting, more_bits, wanted};
+pub use recipe::{Described, Mixing, RECIPES, Recipe, applies, fitting, more_bits, wanted};
 pub use write::{Means, Source};

@@ -4,7 +4,7 @@
 //! one before is written. Memory is that of two batches, whatever the size of the model. A piece is a whole number of
 //! blocks of every format and blocks do not know of each other, so the bytes do not depend on the threads.
 
-use crate::encode::encode;
+use crate::encode::{encode, encode_weighted};
 use crate::error::Error;
 use crate::write::Means;
 use ocelli_gguf::{Outline, TensorType};
@@ -109,7 +109,7 @@ pub fn recode(
     start: usize,
     bytes: &[u8],
 ) -> Result<Vec<u8>, Error> {
-    store(isa, tensor, to, start, &numbers(isa, tensor, from, bytes)?)
+    store(isa, tensor, to, (start, &numbers(isa, tensor, from, bytes)?), None)
 }
 
 /// The numbers of a tensor that `bytes` holds as `from`.
@@ -124,17 +124,20 @@ pub(crate) fn numbers(
     Ok(values)
 }
 
-/// The numbers of a tensor from the `start`-th on as `to`.
+/// The numbers of a tensor from the `start`-th on as `to`. With importance they are whole rows of a matrix.
 pub(crate) fn store(
     isa: Option<&str>,
     tensor: &str,
     to: TensorType,
-    start: usize,
-    values: &[f32],
+    (start, values): (usize, &[f32]),
+    importance: Option<&[f32]>,
 ) -> Result<Vec<u8>, Error> {
     let to = format(tensor, to)?;
     let mut out = vec![0; to.row_bytes(values.len()).unwrap_or_default()];
-    let made = encode(isa, to, values, &mut out);
+    let made = match importance {
+        Some(importance) => encode_weighted(isa, to, values, importance, &mut out),
+        None => encode(isa, to, values, &mut out),
+    };
     made.map_err(|error| Error::Encode { tensor: tensor.into(), error: error.after(start) })?;
     Ok(out)
 }

@@ -1,10 +1,12 @@
 //! What will become of each tensor of a file, decided before anything is read or written.
 
 use crate::error::Error;
+use crate::importance::Importance;
 use crate::pattern::Pattern;
-use crate::recipe::{self, Described, Recipe, fitting, fitting_padded};
+use crate::recipe::{self, Described, Mixing, Recipe, fitting, fitting_padded};
 use ocelli_gguf::{Outline, PADDED_LENGTHS, PADDED_NAMES, Shards, TensorInfo, TensorType};
 use ocelli_kernels::formats::Format;
+use std::sync::Arc;
 
 /// How a file is to be stored.
 #[derive(Clone, Debug)]
@@ -20,6 +22,8 @@ pub struct Request {
     /// Pad rows that fit no block with zeros, as [`Gguf::unpadded`](ocelli_gguf::Gguf::unpadded) says, instead of storing
     /// them in 16 bits. Nothing but Ocelli reads such a file.
     pub pad: bool,
+    /// How much each column counts.
+    pub importance: Option<Importance>,
 }
 
 /// A tensor and what will become of it.
@@ -39,6 +43,8 @@ pub struct Change<'a> {
     pub rows: usize,
     /// Zeros after each row, in the file that is there and in the one to be made.
     pub padding: (usize, usize),
+    /// How much its columns count, matrix by matrix.
+    pub(crate) importance: Option<Arc<[f32]>>,
     /// Which file it is in, and where.
     pub(crate) place: (usize, usize),
 }
@@ -63,6 +69,12 @@ impl Change<'_> {
     pub fn is_requantized(&self) -> bool {
         self.from != self.to && self.from.block_len() > 1
     }
+
+    /// Whether importance would count and there is none.
+    pub fn lacks_importance(&self) -> bool {
+        let minds = self.to.block_len() > 1 && self.to != TensorType::Q8_0;
+        self.from != self.to && minds && self.importance.is_none()
+    }
 }
 
 /// A file to be made from another one.
@@ -86,8 +98,9 @@ impl<'a> Plan<'a> {
         let tensors: Vec<&TensorInfo<'a>> = placed.iter().map(|(_, tensor)| *tensor).collect();
         check_patterns(request, &tensors)?;
         let described: Vec<Described<'_>> = tensors.iter().map(|tensor| Described::from(*tensor)).collect();
-        let wanted = recipe::wanted(shards.first(), &described, request.recipe, request.pure)?;
-        let mut outline = keys(shards, request.recipe);
+        let how = Mixing { pure: request.pure, importance: request.importance.is_some() };
+        let wanted = recipe::wanted(shards.first(), &described, request.recipe, how)?;
+        let mut outline = keys(shards, request);
         let mut changes = Vec::with_capacity(placed.len());
         for ((file, tensor), wanted) in placed.iter().zip(wanted) {
             let change = decide(Stored::of(shards, *file, tensor)?, wanted, request)?;
@@ -123,23 +136,33 @@ fn check_patterns(request: &Request, tensors: &[&TensorInfo<'_>]) -> Result<(), 
     Ok(())
 }
 
-/// The metadata of the new file: that of the old one, with its type.
-fn keys(shards: &Shards<'_>, recipe: &Recipe) -> Outline {
-    let news = [("general.quantization_version", 2), ("general.file_type", recipe.number)];
+/// The metadata of the new file: that of the old one, with its type, and what importance it was made with.
+fn keys(shards: &Shards<'_>, request: &Request) -> Outline {
+    let mut numbers = vec![("general.quantization_version", 2), ("general.file_type", request.recipe.number)];
+    let mut texts = Vec::new();
+    if let Some(importance) = &request.importance {
+        texts.push(("quantize.imatrix.file", importance.name.as_str()));
+        texts.extend(importance.dataset.as_deref().map(|text| ("quantize.imatrix.dataset", text)));
+        numbers.push(("quantize.imatrix.entries_count", importance.entries() as u32));
+        numbers.push(("quantize.imatrix.chunks_count", importance.chunks));
+    }
     let mut outline = Outline::new();
     for (key, value) in shards.first().metadata() {
-        match news.iter().find(|(new, _)| *new == key) {
-            Some((_, number)) => outline.metadata(key, *number),
-            None if key.starts_with("split.") || [PADDED_NAMES, PADDED_LENGTHS].contains(&key) => {
-                &mut outline
-            }
-            None => outline.metadata(key, value),
+        let number = numbers.iter().find(|(new, _)| *new == key);
+        let text = texts.iter().find(|(new, _)| *new == key);
+        match (number, text) {
+            (Some((_, number)), _) => outline.metadata(key, *number),
+            (None, Some((_, text))) => outline.metadata(key, *text),
+            _ if key.starts_with("split.") || [PADDED_NAMES, PADDED_LENGTHS].contains(&key) => &mut outline,
+            _ => outline.metadata(key, value),
         };
     }
-    for (key, number) in news {
-        if shards.first().get(key).is_none() {
-            outline.metadata(key, number);
-        }
+    let is_new = |key: &str| shards.first().get(key).is_none();
+    for (key, text) in texts.into_iter().filter(|(key, _)| is_new(key)) {
+        outline.metadata(key, text);
+    }
+    for (key, number) in numbers.into_iter().filter(|(key, _)| is_new(key)) {
+        outline.metadata(key, number);
     }
     outline
 }
@@ -176,6 +199,7 @@ impl<'t, 'a> Stored<'t, 'a> {
             row: self.row,
             rows: self.tensor.rows(),
             padding: (padding, padding),
+            importance: None,
             place: (self.file, offset),
         }
     }
@@ -215,5 +239,7 @@ fn decide<'a>(
         }
     }
     let padding = (stay.padding.0, row.next_multiple_of(to.block_len()) - row);
-    Ok(Change { wanted, to, padding, ..stay })
+    let minded = request.importance.as_ref().filter(|_| from != to);
+    let importance = minded.map(|all| all.of(name, row, stored.tensor.extent(2))).transpose()?.flatten();
+    Ok(Change { wanted, to, padding, importance, ..stay })
 }

@@ -11,14 +11,15 @@
 //! | `Q3_K_L` | `Q5_K` | `Q5_K` | `Q5_K` |
 //! | `Q4_K_S` | `Q5_K` if i < 4 | `Q5_K` if i < n/8 | |
 //! | `Q4_K_M`, `Q5_K_M` | `Q6_K` where [`more_bits`] | `Q6_K` where [`more_bits`] | |
-//! | `IQ4_NL`, `IQ4_XS` | `Q5_K` where heads share keys by 4 or more | `Q5_K` if i < n/8 | |
+//! | `IQ4_NL`, `IQ4_XS` | `Q5_K` where heads share keys by 4 or more | `Q5_K` if i < n/8, without importance | |
+//! | `Q4_0`, `Q5_0` | | with importance `Q4_1`, `Q5_1` if i < n/8 | |
 //!
 //! The output matrix of a quantized file is `Q6_K`, and `Q8_0` in a `Q8_0` file or where its rows do not fit. With eight
 //! experts, values and keys are `Q8_0` and the attention's output at least `Q5_K`. In a llama of 80 layers with shared keys,
 //! values of `Q3_K` and `Q4_K` become `Q5_K`. Norms, biases, positions, patch embeddings and other small things are kept.
 //!
-//! Rows that are no whole number of blocks [fall back](fitting). Not covered: what that quantizer does for Falcon, GLM-5 and
-//! with an importance matrix.
+//! Rows that are no whole number of blocks [fall back](fitting). Not covered: what that quantizer does for Falcon and GLM-5. No
+//! type here needs importance (of that quantizer's, those below three bits do).
 
 use ocelli_gguf::{Error, Gguf, TensorInfo, TensorType};
 
@@ -258,6 +259,7 @@ fn layer(name: &str) -> Option<usize> {
 struct Chooser<'r> {
     recipe: &'r Recipe,
     shape: Shape,
+    importance: bool,
     tied: bool,
     /// How many matrices of values there are.
     values: usize,
@@ -317,7 +319,10 @@ impl Chooser<'_> {
             "Q3_K_M" if i < n / 16 => Q5_K,
             "Q3_K_M" => Q4_K,
             "Q3_K_L" => Q5_K,
-            "Q4_K_S" | "IQ4_NL" | "IQ4_XS" if i < n / 8 => Q5_K,
+            "Q4_K_S" if i < n / 8 => Q5_K,
+            "IQ4_NL" | "IQ4_XS" if i < n / 8 && !self.importance => Q5_K,
+            "Q4_0" if i < n / 8 && self.importance => Q4_1,
+            "Q5_0" if i < n / 8 && self.importance => Q5_1,
             "Q4_K_M" | "Q5_K_M" if more_bits(i, n) => Q6_K,
             _ => self.recipe.base,
         }
@@ -338,6 +343,15 @@ impl Chooser<'_> {
     }
 }
 
+/// How a mix is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mixing {
+    /// Without its exceptions.
+    pub pure: bool,
+    /// With importance, which changes some of them.
+    pub importance: bool,
+}
+
 /// What each tensor would be stored as if rows had any length; `None` for those that are kept. `file` has the metadata.
 ///
 /// # Errors
@@ -346,12 +360,13 @@ pub fn wanted(
     file: &Gguf<'_>,
     tensors: &[Described<'_>],
     recipe: &Recipe,
-    pure: bool,
+    how: Mixing,
 ) -> Result<Vec<Option<TensorType>>, Error> {
     let count = |part: Part| tensors.iter().filter(|tensor| Part::of(tensor.name) == part).count();
     let mut chooser = Chooser {
         recipe,
         shape: Shape::of(file)?,
+        importance: how.importance,
         tied: count(Part::Output) == 0,
         values: count(Part::Values),
         seen_values: 0,
@@ -365,7 +380,7 @@ pub fn wanted(
         if let (Some(tensor), Some(out)) = (tensors.get(i), out.get_mut(i))
             && applies(tensor)
         {
-            let mix = recipe.is_quantized() && !pure;
+            let mix = recipe.is_quantized() && !how.pure;
             *out = Some(if mix { chooser.choose(tensor) } else { recipe.base });
         }
     }

@@ -1,7 +1,7 @@
 //! Writing the planned file: each piece of a tensor is read, and stored anew where its type changes.
 
 use crate::error::Error;
-use crate::pieces::{self, PIECE, numbers, recode, store};
+use crate::pieces::{self, PIECE, numbers, store};
 use crate::plan::{Change, Plan};
 use ocelli_gguf::TensorType;
 use std::io;
@@ -53,9 +53,30 @@ impl Plan<'_> {
 
 fn pieces<'p, 'a>(change: &'p Change<'a>) -> impl Iterator<Item = Piece<'p, 'a>> {
     let (all, row) = (change.stored(), change.row + change.padding.0);
-    // Whole rows, where their lengths change.
-    let step = if change.is_reshaped() { (PIECE / row.max(1)).max(1) * row } else { PIECE };
-    (0..all).step_by(step.max(1)).map(move |start| Piece { change, start, len: step.min(all - start) })
+    // Whole rows, where their lengths change or their columns count; and of one matrix.
+    let rows = change.is_reshaped() || change.importance.is_some();
+    let (step, matrix) = (if rows { (PIECE / row.max(1)).max(1) * row } else { PIECE }, change.matrix());
+    (0..all).step_by(matrix.max(1)).flat_map(move |first| {
+        let end = all.min(first + matrix);
+        let starts = (first..end).step_by(step.max(1));
+        starts.map(move |start| Piece { change, start, len: step.min(end - start) })
+    })
+}
+
+impl Change<'_> {
+    /// The numbers of a matrix that has an importance of its own, in the file that is there.
+    fn matrix(&self) -> usize {
+        let matrices = |importance: &[f32]| (importance.len() / self.row.max(1)).max(1);
+        self.stored() / self.importance.as_deref().map_or(1, matrices)
+    }
+
+    /// How much the columns count of the matrix that has the number `start`. Padding does not.
+    fn columns(&self, start: usize) -> Option<Vec<f32>> {
+        let first = start / self.matrix().max(1) * self.row;
+        let mut columns = self.importance.as_deref()?.get(first..first + self.row)?.to_vec();
+        columns.resize(self.row + self.padding.1, 0.0);
+        Some(columns)
+    }
 }
 
 impl pieces::Piece for Piece<'_, '_> {
@@ -74,15 +95,19 @@ impl Piece<'_, '_> {
         let offset = at as u64 + self::bytes(from, self.start) as u64;
         let read = source.read(file, offset, &mut bytes);
         read.map_err(|error| Error::Read { tensor: name.into(), error })?;
-        match from == to {
-            _ if self.change.is_reshaped() => self.reshape(isa, &numbers(isa, name, from, &bytes)?),
-            true => Ok(bytes),
-            false => recode(isa, name, (from, to), self.start, &bytes),
+        if from == to && !self.change.is_reshaped() {
+            return Ok(bytes);
+        }
+        let (values, columns) = (numbers(isa, name, from, &bytes)?, self.change.columns(self.start));
+        if self.change.is_reshaped() {
+            self.reshape(isa, &values, columns.as_deref())
+        } else {
+            store(isa, name, to, (self.start, &values), columns.as_deref())
         }
     }
 
     /// Whole rows, padded otherwise than they were.
-    fn reshape(&self, isa: Option<&str>, values: &[f32]) -> Result<Vec<u8>, Error> {
+    fn reshape(&self, isa: Option<&str>, values: &[f32], columns: Option<&[f32]>) -> Result<Vec<u8>, Error> {
         let Change { name, to, row, padding: (before, after), .. } = *self.change;
         let mut out = Vec::new();
         let mut padded = vec![0.0; row + after];
@@ -90,7 +115,7 @@ impl Piece<'_, '_> {
             let (new, old) = (padded.split_at_mut(row).0, values.split_at(row).0);
             new.copy_from_slice(old);
             let first = (self.start / (row + before) + i) * row;
-            out.extend(store(isa, name, to, first, &padded)?);
+            out.extend(store(isa, name, to, (first, &padded), columns)?);
         }
         Ok(out)
     }

@@ -21,7 +21,7 @@ impl Source for Memory<'_> {
 
 fn request(recipe: &str) -> Request {
     let recipe = Recipe::named(recipe).unwrap();
-    Request { recipe, pure: false, overrides: Vec::new(), keep: Vec::new(), pad: false }
+    Request { recipe, pure: false, overrides: Vec::new(), keep: Vec::new(), importance: None, pad: false }
 }
 
 fn made(files: &[Vec<u8>], request: &Request, means: Means<'_>) -> Result<Vec<u8>, Error> {
@@ -137,7 +137,7 @@ fn rows_that_fit_nowhere_are_padded_where_it_is_asked_for() {
     // From padded rows to padded rows of another format, and back to rows that are not.
     let eight = made(&whole(), &pad("Q8_0"), ONE).unwrap();
     assert!(Gguf::parse(&eight).unwrap().tensor(name).unwrap().data == expected(Q8_0));
-    let again = made(&[eight.clone()], &pad("Q5_0"), ONE).unwrap();
+    let again = made(std::slice::from_ref(&eight), &pad("Q5_0"), ONE).unwrap();
     let again = Gguf::parse(&again).unwrap();
     assert_eq!((again.tensor(name).unwrap().dims(), again.unpadded(name).unwrap()), (&[64, 8][..], Some(48)));
     let plain = made(&[eight], &request("Q5_0"), ONE).unwrap();

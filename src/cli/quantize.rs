@@ -3,7 +3,7 @@
 use super::Failure;
 use super::args::{Outcome, forced_isa};
 use super::terminal::{Bar, say};
-use crate::quantize::{Failure as Unmade, Listener, Made, quantize};
+use crate::quantize::{Failure as Unmade, Listener, Made, importance, quantize};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use ocelli_gguf::TensorType;
@@ -36,6 +36,10 @@ pub struct Quantize {
     /// Nothing but Ocelli reads such a file.
     #[arg(long)]
     pad: bool,
+    /// How much each column counts, a file of `ocelli calibrate` or of llama.cpp's llama-imatrix (GGUF): matrices are
+    /// stored so that little is lost of what the model computes, not of their numbers.
+    #[arg(long, value_name = "FILE")]
+    importance: Option<PathBuf>,
     /// Threads. Default: as many as the machine runs at once. They change no byte.
     #[arg(short, long, value_name = "N")]
     threads: Option<usize>,
@@ -74,7 +78,9 @@ impl Quantize {
             return Err(Failure::Usage(format!("{path} exists already (--force replaces it)")).into());
         }
         let Quantize { recipe, pure, pad, .. } = self;
-        let request = Request { recipe, pure, overrides: self.tensors, keep: self.keep, pad };
+        let importance = self.importance.as_deref().map(importance).transpose().map_err(explained)?;
+        let (overrides, keep) = (self.tensors, self.keep);
+        let request = Request { recipe, pure, overrides, keep, pad, importance };
         let isa = forced_isa();
         let most = || std::thread::available_parallelism().map_or(1, usize::from);
         let means = Means { threads: self.threads.unwrap_or_else(most).max(1), isa: isa.as_deref() };
@@ -90,6 +96,9 @@ impl Quantize {
     }
 }
 
+/// Tensors that are named when something is said of many.
+const NAMED: usize = 6;
+
 /// The bar, and the interrupt key.
 struct Watcher(Bar);
 
@@ -98,6 +107,13 @@ impl Listener for Watcher {
         say(format_args!(
             "ocelli: {tensors} tensors are quantized already and lose a second time; an F16 or BF16 file is a better source"
         ));
+    }
+
+    fn without_importance(&mut self, tensors: &[&str]) {
+        let (named, more) = tensors.split_at(tensors.len().min(NAMED));
+        let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+        let (count, names) = (tensors.len(), named.join(", "));
+        say(format_args!("ocelli: no importance of {count} tensors, stored without: {names}{more}"));
     }
 
     fn progress(&mut self, done: u64, of: u64) -> bool {

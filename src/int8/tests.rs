@@ -37,6 +37,7 @@ fn quantized(bytes: &[u8]) -> Vec<u8> {
         pure: false,
         overrides: Vec::new(),
         keep: Vec::new(),
+        importance: None,
         pad: true,
     };
     let shards = Shards::new([Gguf::parse(bytes).unwrap()]).unwrap();

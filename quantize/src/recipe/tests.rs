@@ -53,7 +53,7 @@ fn model(layers: usize, keys: u32, tied: bool) -> Vec<u8> {
 fn wants(file: &[u8], recipe: &str, name: &str) -> Option<TensorType> {
     let file = Gguf::parse(file).unwrap();
     let tensors: Vec<Described<'_>> = file.tensors().iter().map(Described::from).collect();
-    let found = wanted(&file, &tensors, Recipe::named(recipe).unwrap(), false).unwrap();
+    let found = wanted(&file, &tensors, Recipe::named(recipe).unwrap(), Mixing::default()).unwrap();
     found[tensors.iter().position(|tensor| tensor.name == name).unwrap()]
 }
 
