@@ -42,6 +42,7 @@ mod pair;
 
 pub use failure::Failure;
 pub use pair::{Pair, Side, same_vocabulary};
+pub(crate) use pair::{bos, tokens};
 
 /// What two models make of one position.
 #[derive(Clone, Copy, PartialEq, Debug)]

@@ -50,6 +50,8 @@ extern crate alloc;
 pub mod answer;
 mod bill;
 #[cfg(feature = "cli")]
+mod calibrate;
+#[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]
 mod compare;

@@ -16,7 +16,7 @@ use ocelli_kernels::ops::Kernels;
 use ocelli_kernels::ops::embed::Cell;
 use ocelli_kernels::ops::memory::Layout;
 use ocelli_kernels::pool::{Never, Pool};
-use ocelli_kernels::run::{Cache, Call, Machine, Memory, Observer, Watch};
+use ocelli_kernels::run::{Cache, Call, Inputs, Machine, Memory, Observer, Watch};
 use ocelli_kernels::tape::Tape;
 
 /// Rows of a call: enough that a panel of weights is used many times, few enough that their logits are some megabytes.
@@ -76,12 +76,26 @@ impl<'m> Scorer<'m> {
     /// # Errors
     /// The context is full.
     pub fn read(&mut self, ids: &[u32], logits: bool) -> Result<&[f32], Error> {
+        let range = self.tokens(ids, logits, Watch::default())?;
+        Ok(self.arena.get(range).unwrap_or(&[]))
+    }
+
+    /// The same with logits, for somebody who sees what linear maps are given.
+    ///
+    /// # Errors
+    /// As [`read`](Scorer::read).
+    pub fn show(&mut self, ids: &[u32], inputs: Inputs<'_>) -> Result<(), Error> {
+        self.tokens(ids, true, Watch { inputs: Some(inputs), ..Watch::default() })?;
+        Ok(())
+    }
+
+    fn tokens(&mut self, ids: &[u32], logits: bool, watch: Watch<'_>) -> Result<Range<usize>, Error> {
         let mut cells = core::mem::take(&mut self.cells);
         cells.clear();
         cells.extend(ids.iter().map(|id| Cell::Token(*id)));
-        let range = self.run(&cells, &[], logits, Watch::default());
+        let range = self.run(&cells, &[], logits, watch);
         self.cells = cells;
-        Ok(self.arena.get(range?).unwrap_or(&[]))
+        range
     }
 
     /// The same for tokens and rows of images, with somebody who looks on: logits of every cell.
@@ -89,7 +103,7 @@ impl<'m> Scorer<'m> {
     /// # Errors
     /// As [`read`](Scorer::read).
     pub fn watch(&mut self, cells: &[Cell], rows: &[f32], observer: Observer<'_>) -> Result<&[f32], Error> {
-        let watch = Watch { observer: Some(observer), profile: None };
+        let watch = Watch { observer: Some(observer), ..Watch::default() };
         let range = self.run(cells, rows, true, watch)?;
         Ok(self.arena.get(range).unwrap_or(&[]))
     }

@@ -18,10 +18,12 @@ use ocelli_kernels::ops::embed::Cell;
 use ocelli_kernels::ops::resize::ResizeError;
 use ocelli_kernels::pool::Pool;
 use ocelli_kernels::profile::{Clock, Profile};
-use ocelli_kernels::run::{Cache, Call, Machine, Memory, RunError, Watch};
-use ocelli_kernels::weight::Weights;
+use ocelli_kernels::run::{Cache, Call, Inputs, Machine, Memory, RunError, Watch};
+use ocelli_kernels::weight::{Weight, Weights};
 
 mod embed;
+#[cfg(feature = "cli")]
+mod pieces;
 
 pub use embed::Embedding;
 
@@ -81,7 +83,12 @@ pub struct Session<'m> {
     /// Time of every step, where somebody asked for it. Boxed, as it seldom is there; and None is then a null pointer, where
     /// an optimizer otherwise looks into the fields first, which valgrind reports.
     profiles: Option<Box<Profiles>>,
+    /// Sees what linear maps are given, where somebody asked for it.
+    inputs: Option<Box<SeeInputs>>,
 }
+
+/// Somebody who sees the rows of linear maps.
+pub(crate) type SeeInputs = dyn FnMut(&Weight, &[f32]) + Send + Sync;
 
 impl<'a> Model<'a> {
     /// Makes a session.
@@ -127,6 +134,7 @@ impl<'m> Session<'m> {
             stopper: Stopper::default(),
             timings: Timings::default(),
             profiles: None,
+            inputs: None,
         })
     }
 
@@ -300,7 +308,8 @@ impl<'m> Session<'m> {
         let mut memory = Memory { arena, scratch, cache };
         let weights = model::weights(&self.files);
         let profile = self.profiles.as_mut().and_then(|profiles| profiles.of(stage));
-        let watch = Watch { observer: None, profile };
+        let inputs = self.inputs.as_deref_mut().map(|see| see as Inputs<'_>);
+        let watch = Watch { observer: None, profile, inputs };
         let result = plan.decode.run(machine, weights, &mut memory, call, &self.stopper, watch);
         result.map(|_| ()).map_err(|error| stopped(&self.stopper, error))
     }
@@ -361,7 +370,8 @@ impl<'m> Session<'m> {
         let mut memory = Memory { arena, scratch, cache: None };
         let weights = Weights { files: &self.files, made: bytemuck::cast_slice(int8) };
         let profile = self.profiles.as_mut().and_then(|profiles| profiles.of(Stage::Encode));
-        let watch = Watch { observer: None, profile };
+        let inputs = self.inputs.as_deref_mut().map(|see| see as Inputs<'_>);
+        let watch = Watch { observer: None, profile, inputs };
         let result = vision.tape.run(machine, weights, &mut memory, call, &self.stopper, watch);
         let out = result.map_err(|error| stopped(&self.stopper, error))?;
         let first = view as usize * out.len();
@@ -426,41 +436,6 @@ impl<'m> Session<'m> {
         self.history.push(Entry::Token(id));
         self.pending = None;
         Ok(())
-    }
-}
-
-/// The pieces of a session's work that `ocelli bench` and `ocelli compare` take one by one.
-#[cfg(feature = "cli")]
-impl Session<'_> {
-    /// Reads tokens that come from no text.
-    pub(crate) fn read_ids(&mut self, ids: &[u32]) -> Result<(), Error> {
-        if ids.is_empty() {
-            return Err(Error::EmptyPrompt);
-        }
-        let entries = ids.iter().map(|id| Entry::Token(*id)).collect();
-        self.take_in(&Prompt { entries, images: Vec::new() }, &mut |_| ())?;
-        Ok(())
-    }
-
-    /// Computes the logits after one more token.
-    pub(crate) fn step(&mut self, id: u32) -> Result<(), Error> {
-        self.accept(id);
-        self.settle()
-    }
-
-    /// The logits after what was read.
-    pub(crate) fn logits(&mut self) -> Result<&[f32], Error> {
-        self.settle()?;
-        if !self.ready {
-            return Err(Error::EmptyPrompt);
-        }
-        let arena = self.block.get(self.skip..).and_then(|block| block.get(self.plan.places.arena.clone()));
-        Ok(arena.and_then(|arena| arena.get(self.plan.decode.output_range(1))).unwrap_or(&[]))
-    }
-
-    /// Lets the next image be encoded even if it is the last one again.
-    pub(crate) fn forget_image(&mut self) {
-        self.encoded = None;
     }
 }
 

@@ -7,6 +7,8 @@
 mod answers;
 #[path = "cli/bench.rs"]
 mod bench;
+#[path = "cli/calibrate.rs"]
+mod calibrate;
 #[path = "cli/chat.rs"]
 mod chat;
 #[path = "cli/checkpoint.rs"]

@@ -134,6 +134,9 @@ impl core::error::Error for RunError {}
 /// Sees marked values as they are computed.
 pub type Observer<'a> = &'a mut dyn FnMut(&Mark, &[f32]);
 
+/// Sees the rows that linear maps are given, as they are before they are quantized.
+pub type Inputs<'a> = &'a mut dyn FnMut(&Weight, &[f32]);
+
 /// Who looks on while a tape runs; by default nobody.
 #[derive(Default)]
 pub struct Watch<'a> {
@@ -141,6 +144,8 @@ pub struct Watch<'a> {
     pub observer: Option<Observer<'a>>,
     /// Gathers the time of every step.
     pub profile: Option<&'a mut Profile>,
+    /// Sees what linear maps are given.
+    pub inputs: Option<Inputs<'a>>,
 }
 
 impl Tape {
@@ -187,6 +192,9 @@ impl Tape {
             } else {
                 self.step(step, machine, weights, memory, call, interrupt)?;
             }
+            if let Some(inputs) = &mut watch.inputs {
+                self.show_inputs(step, memory.arena, call.units, inputs);
+            }
             if let Some(observer) = &mut watch.observer {
                 for mark in self.marks.iter().filter(|m| m.value == step.out) {
                     observer(mark, memory.arena.get(self.range(step.out, call.units)).unwrap_or(&[]));
@@ -194,6 +202,24 @@ impl Tape {
             }
         }
         Ok(())
+    }
+
+    /// Shows the rows of a linear map on floats, or of all that take what this step has quantized. A step writes apart from
+    /// what it reads, so they are there still.
+    fn show_inputs(&self, step: &Step, arena: &[f32], units: usize, inputs: &mut Inputs<'_>) {
+        let rows = |value: Value| arena.get(self.range(value, units)).unwrap_or(&[]);
+        let [Some(x), ..] = step.inputs else { return };
+        match step.op {
+            Op::Linear { map, .. } if map.w.format.is_float() => inputs(&map.w, rows(x)),
+            Op::Quantize => {
+                for later in self.steps.iter().filter(|later| later.inputs[0] == Some(step.out)) {
+                    if let Op::Linear { map, .. } = later.op {
+                        inputs(&map.w, rows(x));
+                    }
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Everything that could go wrong in a step, before the first.

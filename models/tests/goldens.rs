@@ -90,7 +90,7 @@ impl Bench<'_> {
         let mut see = |mark: &ocelli_kernels::tape::Mark, values: &[f32]| {
             marks.insert((mark.name.into(), mark.index), values.to_vec());
         };
-        let watch = Watch { observer: Some(&mut see), profile: None };
+        let watch = Watch { observer: Some(&mut see), ..Watch::default() };
         let out = tape.run(self.machine, Weights::of(&self.files), &mut memory, call, &Never, watch).unwrap();
         (out.to_vec(), marks)
     }

@@ -188,7 +188,7 @@ fn read(path: &Path) -> Result<String, Apart> {
 const ENDINGS: [&str; 6] = ["png", "jpg", "jpeg", "gif", "webp", "bmp"];
 
 /// The images of a folder by name, or the one image.
-fn list(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+pub(super) fn list(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(vec![path.into()]);
     }

@@ -1,6 +1,7 @@
 //! The command line: one file per command, and what they share.
 
 use crate::Error;
+use crate::calibrate::Failure as Uncalibrated;
 use crate::compare::Failure as Apart;
 use crate::image::ImageError;
 use crate::verify::Failure as Unverified;
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 mod album;
 mod args;
 mod bench;
+mod calibrate;
 mod chat;
 mod compare;
 mod convert;
@@ -73,6 +75,8 @@ enum Command {
     Convert(convert::Convert),
     /// Make a model file or a vision tower small.
     Quantize(quantize::Quantize),
+    /// Record which columns of a model's matrices count, for `quantize --importance`.
+    Calibrate(calibrate::Calibrate),
     /// Say what a smaller model costs: its logits, images' rows and answers beside those of another.
     Compare(compare::Compare),
     /// Find the first stage of a model that is not what a reference computes.
@@ -123,6 +127,7 @@ pub fn main() -> ExitCode {
         Command::Synthesize(synthesize) => synthesize.run(),
         Command::Convert(convert) => convert.run(),
         Command::Quantize(quantize) => quantize.run(),
+        Command::Calibrate(calibrate) => calibrate.run(),
         Command::Compare(compare) => compare.run(),
         Command::Verify(verify) => verify.run(),
         Command::Bench(bench) => bench.run(),
@@ -171,6 +176,12 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         Some(Unverified::Engine(error)) => return engine_code(error),
         Some(_) => return 2,
         None => {}
+    }
+    match error.downcast_ref::<Uncalibrated>() {
+        Some(Uncalibrated::Engine(error)) => return engine_code(error),
+        Some(Uncalibrated::Text { .. } | Uncalibrated::Short { .. }) => return 2,
+        Some(Uncalibrated::NotFinite { .. }) => return 3,
+        Some(Uncalibrated::Write { .. }) | None => {}
     }
     error.downcast_ref::<Error>().map_or(1, engine_code)
 }

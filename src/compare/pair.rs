@@ -61,14 +61,15 @@ fn token(tokenizer: &Tokenizer, id: u32) -> String {
 }
 
 /// A text's tokens as a model begins it.
-fn tokens(model: &Model<'_>, text: &str) -> Result<Vec<u32>, Error> {
+pub(crate) fn tokens(model: &Model<'_>, text: &str) -> Result<Vec<u32>, Error> {
     let tokenizer = model.tokenizer();
     let mut ids: Vec<u32> = bos(model).into_iter().collect();
     tokenizer.encode(text, Special::Plain, &mut ids)?;
     Ok(ids)
 }
 
-fn bos(model: &Model<'_>) -> Option<u32> {
+/// The token that begins a text, where the file asks for one.
+pub(crate) fn bos(model: &Model<'_>) -> Option<u32> {
     model.tokenizer().bos().filter(|_| model.tokenizer().adds_bos())
 }
 

@@ -79,7 +79,7 @@ fn run(
         let input = normalised(bytes, recipe);
         let mut see = gather(&mut marks);
         let keep = kept.contains(&(view as u32));
-        let watch = Watch { observer: if keep { Some(&mut see) } else { None }, profile: None };
+        let watch = Watch { observer: if keep { Some(&mut see) } else { None }, ..Watch::default() };
         let mut memory = Memory { arena: &mut arena, scratch: &mut scratch, cache: None };
         let call = Call { units: 1, input: &input, ..Call::default() };
         let out =
