@@ -224,17 +224,32 @@ def again(item, rng):
     return np.clip(picture, 0, 255).astype(np.uint8), [moved(f) for f in facts], [(x + u, y + v, ch) for x, y, ch in chars]
 
 
-def batch(items, encoder, rng, recipe, pictures=True):
-    """Scenes with questions as tensors; `recipe` may hold the mix of kinds and cells and task weights."""
+def asked(items, encoder, rng, recipe):
+    """The token sequences of scenes with their tasks; `recipe` may hold the mix of kinds and cells and task weights."""
     rows, two = [], rng.random() < 0.25
     for _, facts, _ in items:
         pairs = [("panel", "?", "?")] if recipe.get("tower") else choose(questions.ask(facts, rng), rng, {**TASK_WEIGHT, **recipe.get("tasks", {})})
         rows.append((encoder.sample(pairs, rng, two), [p[0] for p in pairs]))
-    return pack(rows, [dense(f, c) + tokens(f, c) for _, f, c in items], [i[0] for i in items] if pictures else None)
+    return rows
 
 
-def pack(rows, targets=None, images=None):
-    n = max(len(r[0][0]) for r in rows)
+def batch(items, encoder, rng, recipe):
+    """Scenes with questions as tensors."""
+    return pack(asked(items, encoder, rng, recipe), [dense(f, c) + tokens(f, c) for _, f, c in items], [i[0] for i in items])
+
+
+def alike(items, encoder, rng, recipe, size):
+    """Batches without pictures of sequences that are nearly of one length, each with the places of its scenes in `items`."""
+    rows = asked(items, encoder, rng, recipe)
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i][0][0]))
+    parts = [order[i:i + size] for i in range(0, len(order), size)]
+    for part in rng.sample(parts, len(parts)):
+        yield part, pack([rows[i] for i in part], [dense(f, c) + tokens(f, c) for _, f, c in (items[i] for i in part)], step=16)
+
+
+def pack(rows, targets=None, images=None, step=1):
+    """Rows as tensors, filled up to the longest, in whole steps."""
+    n = -(-max(len(r[0][0]) for r in rows) // step) * step
     pad = lambda k, fill: torch.tensor([r[0][k] + [fill] * (n - len(r[0][k])) for r in rows])
     ids, pos, seg, lab, which = pad(0, 0), pad(1, 0), pad(2, -2), pad(3, -1), pad(4, 0)
     out = {"ids": ids, "pos": pos, "seg": seg, "lab": lab, "which": which, "tasks": [r[1] for r in rows]}

@@ -165,6 +165,26 @@ def ask(folder, out, command, most):
     score(rows, said)
 
 
+def chat(folder, out, command, most=120):
+    """Answers of llama.cpp in its conversation: asked for one answer it ends before the last token is printed."""
+    rows, said = json.load(open(os.path.join(folder, "questions.json")))[:most], []
+    for row in rows:
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as peer:
+            def say(text, prompts):
+                """Says something, and gives what comes until it is asked again so many times."""
+                peer.stdin.write(text.encode())
+                peer.stdin.flush()
+                heard = b""
+                while heard.count(b"\n> ") < prompts and (byte := peer.stdout.read(1)):
+                    heard += byte
+                return heard.decode()
+            say(f"/image {os.path.join(os.path.abspath(folder), row['image'])}\n", 2)
+            said.append(say(row["question"] + "\n", 1).removesuffix("\n> ").strip().split("\n")[-1].strip())
+            peer.kill()
+    json.dump(said, open(out, "w"), indent=0)
+    score(rows, said)
+
+
 def main():
     p = argparse.ArgumentParser()
     sub = p.add_subparsers(dest="what", required=True)
@@ -190,6 +210,10 @@ def main():
     k.add_argument("folder")
     k.add_argument("out")
     k.add_argument("command", nargs=argparse.REMAINDER)
+    c = sub.add_parser("chat")
+    c.add_argument("folder")
+    c.add_argument("out")
+    c.add_argument("command", nargs=argparse.REMAINDER, help="llama-mtmd-cli without prompt and image")
     s = sub.add_parser("score")
     s.add_argument("questions")
     s.add_argument("answers")
@@ -200,6 +224,8 @@ def main():
         sample(a.folder)
     elif a.what == "ask":
         ask(a.folder, a.out, a.command, a.most)
+    elif a.what == "chat":
+        chat(a.folder, a.out, a.command)
     elif a.what == "answer":
         answer_checkpoint(a.checkpoint, a.folder, a.out, a.tokenizer, a.two)
     elif a.what == "said":

@@ -32,6 +32,7 @@ from model import Pocket, T_WIDTH, TILE, V_WIDTH
 DENSE = data.OBJECTS + len(scenes.COLOURS) + data.SLOTS * (len(data.CHARS) + 1) + data.BINS + len(scenes.SCALES)
 
 LIGHTS = 2  # versions of a picture that a frozen tower sees
+ALIKE = 8  # batches that are drawn at once and sorted by length, so that little of them is filling
 
 
 class Stream(torch.utils.data.IterableDataset):
@@ -54,9 +55,9 @@ class Stream(torch.utils.data.IterableDataset):
         if self.frozen:
             pool = [(None, *s[1:]) for s in pool]
         while self.frozen:
-            picks = rng.sample(range(len(pool)), self.size)
-            b = data.batch([pool[i] for i in picks], encoder, rng, load_recipe(self.recipe), pictures=False)
-            yield {**b, "index": torch.tensor(picks)}
+            picks = rng.sample(range(len(pool)), ALIKE * self.size)
+            for part, b in data.alike([pool[i] for i in picks], encoder, rng, load_recipe(self.recipe), self.size):
+                yield {**b, "index": torch.tensor([picks[i] for i in part])}
         while True:
             recipe = load_recipe(self.recipe)
             fresh = self.size if len(pool) < 8 * self.size else self.size // 8
@@ -79,7 +80,7 @@ def load_library(path, recipe, frozen=False):
 @torch.no_grad()
 def remember(model, a):
     """What the tower makes of every picture of the library, for training the decoder alone."""
-    torch.set_num_threads(a.threads)
+    torch.set_num_threads(os.cpu_count())
     pictures = [s[0] for s in load_library(a.library, a.recipe, True)]
     parts = [pictures[i:i + 64] for i in range(0, len(pictures), 64)]
     seen = [model.see(normal(torch.from_numpy(np.stack(p)).permute(0, 3, 1, 2))).half() for p in parts]
@@ -213,6 +214,12 @@ def gradients(see, model, head, b, a, pool, params):
     return sum(d[0] for d in done) / len(done), sum(d[1] for d in done) / len(done)
 
 
+def one_thread():
+    """Of a thread that works on a part of a batch; what is compiled for it, once for each length of a batch, is kept."""
+    torch.set_num_threads(1)
+    torch._dynamo.config.recompile_limit = 64
+
+
 def keep_memory():
     """Lets the C library keep freed memory: fresh pages cost more than the arithmetic on them."""
     libc = ctypes.CDLL(None)
@@ -324,9 +331,11 @@ def run(a, model, head, ema, tok_path, tests, state):
     shadow = Pocket()
     stat, first, rounds = [], step, 0
     params = list(model.parameters()) + list(head.parameters())
-    pool = ThreadPoolExecutor(a.threads, initializer=torch.set_num_threads, initargs=(1,))
+    pool = ThreadPoolExecutor(a.threads, initializer=one_thread)
     if a.frozen:
         memory = remember(model, a)
+        for block in model.text:
+            block.compile(dynamic=False)
         see = lambda b: memory[b["index"]].float()
     else:
         compiled = torch.compile(model.see)
