@@ -264,9 +264,9 @@ isas! {
     #[cfg(target_arch = "x86_64")] avx::Avx<avx::Vnni>;
     #[cfg(target_arch = "x86_64")] avx::Avx<avx::Pairs>;
     #[cfg(all(target_arch = "aarch64", target_feature = "neon", any(feature = "std", target_feature = "dotprod")))]
-    neon::Neon<neon::Dotprod>;
+    neon::Neon<neon::dot::Dotprod>;
     #[cfg(all(target_arch = "aarch64", target_feature = "neon", any(feature = "std", not(target_feature = "dotprod"))))]
-    neon::Neon<neon::Widening>;
+    neon::Neon<neon::dot::Widening>;
     #[cfg(any(feature = "std", not(all(target_arch = "aarch64", target_feature = "neon"))))]
     Scalar;
 }

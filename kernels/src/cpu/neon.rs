@@ -7,9 +7,9 @@
 use super::{Isa, LANES, Rows, Task};
 use core::arch::aarch64::*;
 
-mod dot;
+pub(super) mod dot;
 
-pub(super) use dot::{Dot, Dotprod, Widening};
+use dot::{Dot, Widening};
 
 /// The token, which holds the proof.
 #[derive(Clone, Copy)]
