@@ -109,6 +109,32 @@ fn made(model: &[u8], request: &Request, threads: usize) -> Result<Vec<u8>, Erro
     Ok(out)
 }
 
+/// What pads a row counts for nothing, in the row and among the columns.
+#[test]
+fn padded_rows_keep_the_importance_of_their_columns() {
+    let (name, rows, row) = ("v.blk.0.ffn_down.weight", 40, 84);
+    let values = numbers(5, rows * row);
+    let sums: Vec<f32> = numbers(33, row).iter().map(|x| x * x * 50.0 + 1e-3).collect();
+    let mut writer = Writer::new();
+    writer.metadata("general.architecture", "clip");
+    let data = bytes(&values);
+    writer.tensor(name, TensorType::F32, &[row, rows], &data);
+    let model = writer.finish().unwrap();
+    let importance = read(&file(&[(name, sums.clone(), vec![10.0], Vec::new())], &[])).unwrap();
+    let columns: Vec<f32> = sums.iter().map(|sum| sum / 10.0).chain([0.0; 12]).collect();
+    let padded: Vec<f32> = values.chunks(row).flat_map(|row| row.iter().copied().chain([0.0; 12])).collect();
+    for recipe in ["Q4_0", "Q5_1", "Q8_0"] {
+        let request = Request { pad: true, ..request(recipe, Some(importance.clone())) };
+        let out = made(&model, &request, 2).unwrap();
+        let tensor = *Gguf::parse(&out).unwrap().tensor(name).unwrap();
+        assert_eq!(tensor.dims(), [96, rows]);
+        let format = Format::from_id(tensor.kind.id()).unwrap();
+        let mut expected = vec![0; tensor.data.len()];
+        encode_weighted(None, format, &padded, &columns, &mut expected).unwrap();
+        assert!(tensor.data == expected, "{recipe}");
+    }
+}
+
 #[test]
 fn each_matrix_is_stored_with_the_importance_of_its_columns() {
     let (model, statistics) = (model(), statistics());
