@@ -218,30 +218,15 @@ fn calls_with_a_session_that_make_no_sense() {
     let at = buffer.as_mut_ptr();
     refused_by(talk, unsafe { ocelli_next(talk, at, 8, &mut length) }, BAD_ORDER, "nothing");
     let (mut values, mut rows, mut width) = (at.cast_const().cast::<f32>(), 78, 79);
-    refused_by(
-        talk,
-        unsafe { ocelli_embed(talk, null_mut(), &mut rows, &mut width) },
-        BAD_ARGUMENT,
-        "values",
-    );
-    refused_by(
-        talk,
-        unsafe { ocelli_embed(talk, &mut values, null_mut(), &mut width) },
-        BAD_ARGUMENT,
-        "rows",
-    );
-    refused_by(
-        talk,
-        unsafe { ocelli_embed(talk, &mut values, &mut rows, null_mut()) },
-        BAD_ARGUMENT,
-        "width",
-    );
-    refused_by(
-        talk,
-        unsafe { ocelli_embed(talk, &mut values, &mut rows, &mut width) },
-        BAD_ORDER,
-        "no image was added",
-    );
+    let (v, r, w): (*mut *const f32, *mut usize, *mut usize) = (&mut values, &mut rows, &mut width);
+    for (v, r, w, status, says) in [
+        (null_mut(), r, w, BAD_ARGUMENT, "values"),
+        (v, null_mut(), w, BAD_ARGUMENT, "rows"),
+        (v, r, null_mut(), BAD_ARGUMENT, "width"),
+        (v, r, w, BAD_ORDER, "no image was added"),
+    ] {
+        refused_by(talk, unsafe { ocelli_embed(talk, v, r, w) }, status, says);
+    }
     assert_eq!((values.cast(), rows, width), (at.cast_const(), 78, 79), "no output without success");
     assert_eq!(say(talk, 1, "What?"), OK);
     refused_by(talk, unsafe { ocelli_next(talk, null_mut(), 8, &mut length) }, BAD_ARGUMENT, "text is NULL");
