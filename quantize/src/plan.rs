@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::importance::Importance;
 use crate::pattern::Pattern;
-use crate::recipe::{self, Described, Mixing, Recipe, fitting, fitting_padded};
+use crate::recipe::{self, Described, Mixing, Recipe, fitting, fitting_padded, may_be_padded};
 use ocelli_gguf::{Outline, PADDED_LENGTHS, PADDED_NAMES, Shards, TensorInfo, TensorType};
 use ocelli_kernels::formats::Format;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub struct Request {
     pub overrides: Vec<(Pattern, TensorType)>,
     /// Tensors that are kept as they are, whatever anything says.
     pub keep: Vec<Pattern>,
-    /// Pad rows that fit no block with zeros, as [`Gguf::unpadded`](ocelli_gguf::Gguf::unpadded) says, instead of storing
+    /// Pad rows of linear maps that fit no block with zeros, as [`Gguf::unpadded`](ocelli_gguf::Gguf::unpadded) says, instead of storing
     /// them in 16 bits. Nothing but Ocelli reads such a file.
     pub pad: bool,
     /// How much each column counts.
@@ -212,20 +212,21 @@ fn decide<'a>(
 ) -> Result<Change<'a>, Error> {
     let stay = stored.stay();
     let Change { name, from, row, .. } = stay;
+    let pad = request.pad && may_be_padded(&Described::from(stored.tensor));
     if request.keep.iter().any(|pattern| pattern.matches(name)) {
         return Ok(stay);
     }
     let (wanted, to) = match request.overrides.iter().find(|(pattern, _)| pattern.matches(name)) {
         Some((_, kind)) => {
             let (matrix, fits) = (stay.rows > 1, row.is_multiple_of(kind.block_len()));
-            if !(fits || request.pad) || (!matrix && kind.block_len() > 1) {
+            if !(fits || pad) || (!matrix && kind.block_len() > 1) {
                 return Err(Error::DoesNotFit { tensor: name.into(), kind: *kind, row, matrix });
             }
             (*kind, *kind)
         }
         None => match wanted {
             None => return Ok(stay),
-            Some(wanted) if request.pad => (wanted, fitting_padded(wanted, row)),
+            Some(wanted) if pad => (wanted, fitting_padded(wanted, row)),
             // Sixteen bits are as good as others: they are not changed for a row that fits nowhere.
             Some(wanted) => match fitting(wanted, row) {
                 TensorType::F16 if wanted != TensorType::F16 && from == TensorType::BF16 => (wanted, from),

@@ -206,6 +206,12 @@ pub fn applies(tensor: &Described<'_>) -> bool {
     is_matrix && name.ends_with("weight") && !kept && !KEPT.iter().any(|part| name.contains(part))
 }
 
+/// Whether rows of this tensor may be padded: those of linear maps. A table is not multiplied but looked up, and its rows are
+/// taken as they are.
+pub(crate) fn may_be_padded(tensor: &Described<'_>) -> bool {
+    applies(tensor) && Part::of(tensor.name) != Part::Table
+}
+
 /// What a model says about itself that choices depend on.
 #[derive(Clone, Copy, Debug, Default)]
 struct Shape {

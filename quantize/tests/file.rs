@@ -153,6 +153,27 @@ fn rows_that_fit_nowhere_are_padded_where_it_is_asked_for() {
     assert!(tensor.data == stored(F16, &decoded));
 }
 
+/// What is looked up and not multiplied: a table of tokens, a table of positions.
+#[test]
+fn rows_of_tables_are_not_padded() {
+    let (tokens, places) = ("token_embd.weight", "v.position_embd.weight");
+    let data: Vec<u8> = numbers(1, 48 * 4).iter().flat_map(|x| x.to_le_bytes()).collect();
+    let mut writer = Writer::new();
+    writer.metadata("general.architecture", "llama");
+    for name in [tokens, places, "blk.0.ffn_up.weight"] {
+        writer.tensor(name, TensorType::F32, &[48, 4], &data);
+    }
+    let files = [writer.finish().unwrap()];
+    let pad = Request { pad: true, ..request("Q8_0") };
+    let out = made(&files, &pad, ONE).unwrap();
+    assert_eq!(kinds(&out), [TensorType::F16, TensorType::F32, TensorType::Q8_0]);
+    for name in [tokens, places] {
+        let overrides = vec![(Pattern::new(name), TensorType::Q8_0)];
+        let error = made(&files, &Request { overrides, ..pad.clone() }, ONE).unwrap_err();
+        assert!(matches!(error, Error::DoesNotFit { row: 48, .. }), "{error}");
+    }
+}
+
 #[test]
 fn a_number_in_a_padded_row_is_named_where_it_was() {
     let spoilt = model(|name, values| {
