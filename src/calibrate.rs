@@ -13,6 +13,9 @@
 //! has seen every row too. A table of tokens that is also the output matrix is in the file under its own name. Not in it: what
 //! is no matrix in the file (a patch embedding, whose kernels have more than two extents).
 //!
+//! `imatrix.chunk_size` is what readers divide counts by, to say how many chunks a matrix has seen: the window that texts were
+//! read in, or without a text the rows of an image through the matrix that had most. It is never 0.
+//!
 //! Refused: a text that is too short to be read, rows that are not finite, a run that went through no linear map.
 
 use crate::answer::AnswerOptions;
@@ -150,6 +153,12 @@ impl Sums {
         self.matrices.values().filter(|matrix| matrix.rows > 0).count()
     }
 
+    /// The rows that went through the matrix that had most.
+    pub fn most_rows(&self) -> usize {
+        let most = self.matrices.values().map(|matrix| matrix.rows).max();
+        most.map_or(0, |rows| usize::try_from(rows).unwrap_or(usize::MAX))
+    }
+
     /// Writes the file. `datasets` is what was read, in `chunks` pieces of `size` tokens.
     ///
     /// # Errors
@@ -199,7 +208,16 @@ impl From<WriteError<io::Error>> for Unwritten {
     }
 }
 
-/// Reads a text in windows of `context` tokens; gives how many there were.
+/// What a text was read in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// How many windows.
+    pub windows: usize,
+    /// The tokens of each: fewer than were asked for where the text has fewer.
+    pub tokens: usize,
+}
+
+/// Reads a text in windows of `context` tokens.
 ///
 /// # Errors
 /// The text is too short, or the model cannot be run.
@@ -209,7 +227,7 @@ pub fn text(
     (text, context): (&str, usize),
     sums: &mut Sums,
     progress: &mut dyn FnMut(usize, usize),
-) -> Result<usize, Failure> {
+) -> Result<Read, Failure> {
     let ids = crate::compare::tokens(model, text)?;
     let window = context.min(ids.len());
     if window < 2 {
@@ -228,7 +246,7 @@ pub fn text(
             scorer.show(ids, &mut |weight, rows| sums.add(weight, rows))?;
         }
     }
-    Ok(windows)
+    Ok(Read { windows, tokens: window })
 }
 
 /// A session whose linear maps add to the sums.

@@ -19,6 +19,7 @@ mod convert;
 mod device;
 mod inspect;
 mod log;
+mod material;
 mod photos;
 mod plan;
 mod profile;

@@ -93,6 +93,81 @@ fn pictures_go_through_both_towers() {
     let _ = std::fs::remove_dir_all(folder);
 }
 
+/// What a file says of its chunks, how many and of how many tokens, and the rows of every matrix.
+fn chunks(path: &str) -> ([u32; 2], Vec<u32>) {
+    let bytes = std::fs::read(path).unwrap();
+    let file = Gguf::parse(&bytes).unwrap();
+    let said = ["imatrix.chunk_count", "imatrix.chunk_size"].map(|key| file.require(key).unwrap());
+    let counts = file.tensors().iter().filter(|tensor| tensor.name.ends_with(".counts"));
+    (said, counts.map(|tensor| floats(tensor)[0] as u32).collect())
+}
+
+#[test]
+fn a_chunk_is_what_was_read_at_once() {
+    let folder = fresh_folder("calibrate-chunks");
+    let at = |name: &str| folder.join(name).display().to_string();
+    let (model, out) = (golden("llama-tied.gguf"), at("out.gguf"));
+    // A text shorter than the window that was asked for.
+    std::fs::write(at("short.txt"), "The red lamp on the panel is lit.").unwrap();
+    let ran = calibrate(&[&model, "--text", &at("short.txt"), "-o", &out]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let ([count, size], rows) = chunks(&out);
+    assert!(count == 1 && (2..64).contains(&size), "{count} {size}");
+    assert!(rows.iter().all(|rows| *rows == size), "{size} {rows:?}");
+    // A longer one: whole windows of what was asked for.
+    let ran = calibrate(&[&model, "--text", &text(), "--context", "96", "--force", "-o", &out]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let ([count, size], rows) = chunks(&out);
+    assert!(count > 1 && size == 96 && rows.iter().all(|rows| *rows == count * size), "{count} {rows:?}");
+    // An image without a text.
+    let (model, tower, photo) =
+        (golden("smolvlm.gguf"), golden("mmproj-smolvlm-x2.gguf"), golden("photo.png"));
+    let seen = [&model, "--mmproj", &tower, "--images", &photo, "-n", "0", "--force", "-o", &out];
+    let ran = calibrate(&seen);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let ([count, size], rows) = chunks(&out);
+    assert_eq!((count, Some(&size)), (1, rows.iter().max()));
+    let _ = std::fs::remove_dir_all(folder);
+}
+
+#[test]
+fn padded_rows_have_the_importance_of_their_columns() {
+    let folder = fresh_folder("calibrate-padded");
+    let at = |name: &str| folder.join(name).display().to_string();
+    let (model, name) = (golden("llama-tied.gguf"), "blk.0.attn_q.weight");
+    let made = ["--type", "F32", "--pad", "--tensor", "blk.0.attn_q.weight=Q4_K"];
+    let ran = ocelli(&[&["quantize", &model, &at("padded.gguf")], &made[..]].concat());
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let bytes = std::fs::read(at("padded.gguf")).unwrap();
+    let padded = Gguf::parse(&bytes).unwrap();
+    assert_eq!((padded.tensor(name).unwrap().row_len(), padded.unpadded(name).unwrap()), (256, Some(64)));
+
+    for (model, out) in [(&model, "plain-importance.gguf"), (&at("padded.gguf"), "importance.gguf")] {
+        let ran = calibrate(&[model, "--text", &text(), "--context", "96", "-o", &at(out)]);
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+    }
+    let (plain, found) = (at("plain-importance.gguf"), at("importance.gguf"));
+    let (plain, found) = (std::fs::read(plain).unwrap(), std::fs::read(found).unwrap());
+    let (plain, found) = (Gguf::parse(&plain).unwrap(), Gguf::parse(&found).unwrap());
+    assert_eq!(plain.tensors().len(), found.tensors().len());
+    for tensor in plain.tensors() {
+        assert_eq!(found.tensor(tensor.name).unwrap().dims(), tensor.dims(), "{}", tensor.name);
+    }
+    // Nothing before these weights is stored otherwise, so they are given the same.
+    for part in ["in_sum2", "counts"] {
+        let tensor = |file: &Gguf<'_>| file.tensor(&format!("{name}.{part}")).unwrap().data.to_vec();
+        assert_eq!(tensor(&found), tensor(&plain), "{part}");
+    }
+
+    // It serves to quantize either file.
+    for from in [&model, &at("padded.gguf")] {
+        let args = ["--importance", &at("importance.gguf"), "--force"];
+        let ran = ocelli(&[&["quantize", from, &at("small.gguf")], &made[..], &args].concat());
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+    }
+    let _ = std::fs::remove_dir_all(folder);
+}
+
 #[test]
 fn what_cannot_be_calibrated_is_refused() {
     let folder = fresh_folder("uncalibrated");
