@@ -104,11 +104,15 @@ impl Hyper {
 /// Checks entries that have one value.
 pub(crate) fn check(config: &Json, musts: &[Must]) -> Result<(), Error> {
     for must in musts {
-        let Some(found) = config.get(must.from) else { continue };
-        if serde_json::from_str::<Value>(must.is).ok().as_ref() != Some(found) {
-            let found = format!("{} is {}", must.from, crate::json::brief(found));
-            return Err(Error::Unsupported { what: must.what, found });
-        }
+        let wanted = serde_json::from_str::<Value>(must.is).ok();
+        let found = match config.get(must.from) {
+            // The class has a value of its own for what is not there.
+            None if wanted == Some(Value::Null) && !config.says(must.from) => "left out".into(),
+            None => continue,
+            Some(found) if wanted.as_ref() == Some(found) => continue,
+            Some(found) => crate::json::brief(found),
+        };
+        return Err(Error::Unsupported { what: must.what, found: format!("{} is {found}", must.from) });
     }
     Ok(())
 }

@@ -68,6 +68,11 @@ impl Json {
         self.map.get(key).filter(|value| !value.is_null())
     }
 
+    /// Whether there is an entry, be it `null`.
+    pub(crate) fn says(&self, key: &str) -> bool {
+        self.map.contains_key(key)
+    }
+
     /// Every entry.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&String, &Value)> {
         self.map.iter()

@@ -62,6 +62,26 @@ fn every_tensor_and_every_key_is_the_peers() {
     }
 }
 
+/// A LLaMA under Mistral's name: no window, one of 4096, and a configuration that says nothing of it.
+#[test]
+fn mistral_is_a_llama_that_slides_over_no_window() {
+    let said = |window: &str| {
+        Memory::golden("llama-tied")
+            .replaced("config.json", "LlamaForCausalLM", "MistralForCausalLM")
+            .replaced(
+                "config.json",
+                "\"model_type\":\"llama\"",
+                &format!("{window}\"model_type\":\"mistral\""),
+            )
+    };
+    let whole = made(&said("\"sliding_window\":null,"), "F32", "x", ONE).unwrap();
+    assert!(whole == made(&Memory::golden("llama-tied"), "F32", "x", ONE).unwrap());
+    for (window, found) in [("\"sliding_window\":4096,", "4096"), ("", "left out")] {
+        let error = made(&said(window), "F32", "x", ONE).unwrap_err().to_string();
+        assert!(error.contains("slides") && error.contains(&format!("sliding_window is {found}")), "{error}");
+    }
+}
+
 #[test]
 fn llavas_tower_is_the_checkpoints() {
     let folder = Memory::golden("llava");

@@ -52,12 +52,14 @@ from conversion.base import TextModel  # noqa: E402
 from gguf import GGUFReader  # noqa: E402
 from gguf_files import save  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
-from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
+from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM  # noqa: E402
 
 # Where ours is right and theirs is not: what differs, for which checkpoints, and why.
 EXPECTED = {
     ("vicuna-json", "tokenizer.ggml.scores"): "theirs are all -1000: the order of merges is lost",
     ("vicuna-json", "tokenizer.ggml.token_type"): "<image> is special, and a word that users may write in theirs",
+    ("mistral-json", "tokenizer.ggml.scores"): "theirs are all -1000: the order of merges is lost",
+    ("mistral-json", "tokenizer.ggml.token_type"): "as vicuna-json",
 }
 
 
@@ -180,6 +182,52 @@ def vicuna_json(folder: Path) -> str:
     return "default"
 
 
+LLAMA_SPLIT = tiny.QWEN_SPLIT.replace(r"|\p{N}|", r"|\p{N}{1,3}|")
+
+
+def llama_bpe(folder: Path) -> str:
+    """Llama 3's tokenizer: words that are tokens are not merged, BOS by a template."""
+    from tokenizers import Regex, pre_tokenizers, processors
+
+    tokenizer = tiny.byte_bpe("qwen2", ["<|begin_of_text|>", "<|end_of_text|>"], ["<|eot_id|>"], 40)
+    inner = tokenizer.backend_tokenizer
+    split = pre_tokenizers.Split(Regex(LLAMA_SPLIT), behavior="isolated")
+    inner.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(False, use_regex=False)])
+    bos = processors.TemplateProcessing(single="<|begin_of_text|> $A", special_tokens=[("<|begin_of_text|>", 0)])
+    inner.post_processor = processors.Sequence([processors.ByteLevel(trim_offsets=False), bos])
+    tokenizer.add_special_tokens({"bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>"})
+    save(tiny.llama(len(tokenizer), 16), tokenizer, folder)
+    model = json.loads((folder / "tokenizer.json").read_text())
+    model["normalizer"], model["model"]["ignore_merges"] = None, True
+    (folder / "tokenizer.json").write_text(json.dumps(model, ensure_ascii=False))
+    return "llama-bpe"
+
+
+def mistral_model(vocabulary: int, seed: int, **more) -> MistralForCausalLM:
+    """As version 0.3 and later: no window, heads that are wider than their part of a row."""
+    rope = {"rope_parameters": {"rope_type": "default", "rope_theta": 1000000.0}, "head_dim": 32}
+    model = MistralForCausalLM(MistralConfig(**tiny.text_config(vocabulary, **(rope | more)), sliding_window=None)).float()
+    tiny.fill(model, seed, False)
+    return model
+
+
+def mistral(folder: Path) -> str:
+    tiny.sentencepiece_model(folder, 350)
+    save(half(mistral_model(352, 17), torch.bfloat16), None, folder)
+    return "default"
+
+
+def mistral_json(folder: Path) -> str:
+    """Its tokenizer as merges alone, and the usual width of a head left out."""
+    vicuna_json(folder)
+    tokenizer = {name: (folder / name).read_bytes() for name in ["tokenizer.json", "tokenizer_config.json"]}
+    save(mistral_model(352, 18, head_dim=16), None, folder)
+    edit(folder, "config.json", head_dim=None)
+    for name, content in tokenizer.items():
+        (folder / name).write_bytes(content)
+    return "default"
+
+
 def smolvlm(folder: Path, factor: int = 2) -> str:
     tokenizer = tiny.smollm_tokenizer(True)
     image = tokenizer.convert_tokens_to_ids("<image>")
@@ -205,6 +253,7 @@ def llava(folder: Path) -> str:
 CHECKPOINTS = {
     "llama-tied": llama_tied, "llama-sharded": llama_sharded, "llama-sparse": llama_sparse, "llama-3": llama_three,
     "llama-yarn": llama_yarn, "qwen2": qwen2, "qwen2-slow": qwen2_slow, "vicuna": vicuna, "vicuna-json": vicuna_json,
+    "llama-bpe": llama_bpe, "mistral": mistral, "mistral-json": mistral_json,
     "smolvlm": smolvlm, "smolvlm-x3": smolvlm_three, "llava": llava,
 }
 

@@ -8,6 +8,7 @@
 
 mod llama;
 mod llava;
+mod mistral;
 mod qwen2;
 mod smolvlm;
 mod vit;
@@ -153,7 +154,7 @@ impl Key {
 pub(crate) struct Must {
     /// The entry.
     pub(crate) from: &'static str,
-    /// Its value as JSON; an entry that is left out has it.
+    /// Its value as JSON; an entry that is left out has it, unless it is `null`: that must be said.
     pub(crate) is: &'static str,
     /// What is not converted otherwise.
     pub(crate) what: &'static str,
@@ -239,10 +240,11 @@ pub(crate) struct Family {
 }
 
 /// Every language model.
-pub(crate) const DECODERS: &[&Decoder] = &[&llama::LLAMA, &qwen2::QWEN2];
+pub(crate) const DECODERS: &[&Decoder] = &[&llama::LLAMA, &mistral::MISTRAL, &qwen2::QWEN2];
 
 /// Every kind of checkpoint.
-pub(crate) const FAMILIES: &[&Family] = &[&llama::FAMILY, &qwen2::FAMILY, &llava::FAMILY, &smolvlm::FAMILY];
+pub(crate) const FAMILIES: &[&Family] =
+    &[&llama::FAMILY, &mistral::FAMILY, &qwen2::FAMILY, &llava::FAMILY, &smolvlm::FAMILY];
 
 /// Tensors of every family that are computed anew: angles of rotary positions, masks.
 pub(crate) const COMPUTED: &[&str] =
