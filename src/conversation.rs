@@ -1,11 +1,11 @@
 //! A conversation, rendered by the model's chat template into what a session reads.
 
-#[cfg(feature = "std")]
+#[cfg(feature = "images")]
 use crate::image::Image;
 use crate::template::{ChatTemplate, Segment as Rendered};
 pub use crate::template::{Content, Message};
 use crate::{Error, Model};
-#[cfg(feature = "std")]
+#[cfg(feature = "images")]
 use crate::{Photo, Segment};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -21,7 +21,7 @@ pub enum Part {
     Image(usize),
 }
 
-#[cfg(feature = "std")]
+#[cfg(feature = "images")]
 impl Part {
     /// As a session reads it.
     pub fn segment<'a>(&'a self, images: &'a [Image]) -> Segment<'a> {

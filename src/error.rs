@@ -118,7 +118,7 @@ pub enum Error {
     /// The instruction set asked for.
     Isa(UnknownIsa),
     /// Numbers of a vision tower cannot be stored in 8 bits.
-    #[cfg(feature = "std")]
+    #[cfg(feature = "tower-int8")]
     Encode {
         /// The tensor.
         tensor: String,
@@ -208,12 +208,12 @@ impl fmt::Display for Error {
                     f,
                     "keys and values with heads of {head_dim} elements cannot be stored as q8_0, which takes "
                 )?;
-                f.write_str("multiples of 32 (and, in firmware, the feature kv-q8); f16 and f32 can")
+                f.write_str("multiples of 32 (and, in a small build, the feature kv-q8); f16 and f32 can")
             }
             Error::Option { name, expected } => write!(f, "{name} must be {expected}"),
             Error::Sampling(error) => error.fmt(f),
             Error::Isa(error) => error.fmt(f),
-            #[cfg(feature = "std")]
+            #[cfg(feature = "tower-int8")]
             Error::Encode { tensor, error } => write!(f, "{tensor:?} of the vision tower: {error}"),
             #[cfg(feature = "std")]
             Error::Pin(error) => error.fmt(f),

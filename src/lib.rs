@@ -40,9 +40,11 @@
 //!
 //! The tokens of that (random) model are the same on every machine, for every instruction set and number of threads.
 //!
-//! Without the feature `std` the crate needs an allocator only: models come from memory ([`Model::from_bytes`]), images
-//! as pixels ([`Photo`]) or frames, chat templates are those that [`template`] knows by their text, and time is measured
-//! by a clock that the caller gives ([`Session::set_clock`]).
+//! The feature `full` is all of the library; `std` with some of `images`, `jinja`, `tower-int8`, `unicode`, `formats` (or families of
+//! them), `kv-q8`, `unrolled` and `newer-isas` is what a device needs of it. Without `std` the crate needs an allocator only:
+//! models come from memory ([`Model::from_bytes`]), images as pixels ([`Photo`]) or frames, chat templates are those that
+//! [`template`] knows by their text, and time is measured by a clock that the caller gives ([`Session::set_clock`]). What is left
+//! out is an error where it is asked for.
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
@@ -62,7 +64,7 @@ mod error;
 #[cfg(feature = "std")]
 mod files;
 pub mod image;
-#[cfg_attr(not(feature = "std"), path = "int8/without.rs")]
+#[cfg_attr(not(feature = "tower-int8"), path = "int8/without.rs")]
 mod int8;
 mod interrupt;
 mod model;

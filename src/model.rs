@@ -143,7 +143,7 @@ impl<'a> Model<'a> {
     }
 
     /// The vision tower once more, with matrices elsewhere than in its files.
-    #[cfg(feature = "std")]
+    #[cfg(feature = "tower-int8")]
     pub(crate) fn encoder_with(&self, instead: &Instead<'_>) -> Result<Option<Box<dyn Encoder>>, Error> {
         let Some(vision) = &self.vision else { return Ok(None) };
         let first = self.text.parts.len();

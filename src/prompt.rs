@@ -75,6 +75,15 @@ impl Seen {
         Seen::looking(frame, &Never).unwrap_or(Seen { width: 0, height: 0, fingerprint: 0 })
     }
 
+    /// The same, which for a large image takes tens of milliseconds, until the session is stopped or its deadline has
+    /// passed.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`], [`Error::Deadline`].
+    pub fn until(frame: &Frame<'_>, stopper: &Stopper) -> Result<Seen, Error> {
+        Seen::looking(frame, stopper).ok_or_else(|| stopped(stopper, RunError::Stopped))
+    }
+
     /// Nothing if the interrupt stopped it.
     fn looking(frame: &Frame<'_>, interrupt: &dyn Interrupt) -> Option<Seen> {
         let fingerprint = fingerprint(frame, interrupt)?;
@@ -147,10 +156,7 @@ impl<'a> Prompt<'a> {
         segments: &[Segment<'a>],
         stopper: &Stopper,
     ) -> Result<Prompt<'a>, Error> {
-        let shown = |frame: Frame<'a>| {
-            let seen = Seen::looking(&frame, stopper).ok_or_else(|| stopped(stopper, RunError::Stopped))?;
-            Ok((seen, Some(frame)))
-        };
+        let shown = |frame: Frame<'a>| Ok((Seen::until(&frame, stopper)?, Some(frame)));
         let mut prompt = Prompt { entries: Vec::new(), images: Vec::new() };
         let mut text: Vec<(String, Special)> = Vec::new();
         for segment in segments {
@@ -225,8 +231,9 @@ impl<'a> Prompt<'a> {
 
 impl<'a> Shown<'a> {
     /// An image by itself.
-    pub(crate) fn new(frame: Frame<'a>, way: Preprocessor) -> Shown<'a> {
-        Shown { fingerprint: Seen::of(&frame).fingerprint, frame: Some(frame), way, number: 0 }
+    pub(crate) fn new(frame: Frame<'a>, way: Preprocessor, stopper: &Stopper) -> Result<Shown<'a>, Error> {
+        let fingerprint = Seen::until(&frame, stopper)?.fingerprint;
+        Ok(Shown { fingerprint, frame: Some(frame), way, number: 0 })
     }
 
     pub(crate) fn report(&self) -> ImageReport {

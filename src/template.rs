@@ -14,21 +14,21 @@
 //! Refused: templates that fail or ask to (`raise_exception`), use too many instructions, make too much (`meter.rs`: a
 //! template that doubles a string forty times is stopped when it has doubled it twenty times), or lose an image.
 //!
-//! Without the feature `std` there is no interpreter: a [`ChatTemplate`] is one of those that are [`Known`] by their text.
+//! Without the feature `jinja` there is no interpreter: a [`ChatTemplate`] is one of those that are [`Known`] by their text.
 
 mod builtin;
-#[cfg(feature = "std")]
+#[cfg(feature = "jinja")]
 mod dialect;
-#[cfg(feature = "std")]
+#[cfg(feature = "jinja")]
 mod filters;
-#[cfg(feature = "std")]
+#[cfg(feature = "jinja")]
 mod guard;
-#[cfg(feature = "std")]
+#[cfg(feature = "jinja")]
 mod json;
 mod known;
-#[cfg(feature = "std")]
+#[cfg(feature = "jinja")]
 mod marks;
-#[cfg(feature = "std")]
+#[cfg(feature = "jinja")]
 mod meter;
 
 use alloc::string::String;
@@ -42,17 +42,17 @@ use crate::tokenizer::Tokenizer;
 pub use builtin::Builtin;
 pub use known::Known;
 
-#[cfg(feature = "std")]
+#[cfg(feature = "jinja")]
 use dialect::{Contents, Dialect};
-#[cfg(feature = "std")]
+#[cfg(feature = "jinja")]
 use marks::Marks;
 
 /// The longest template that is compiled.
-#[cfg(feature = "std")]
+#[cfg(feature = "jinja")]
 const SOURCE_LIMIT: usize = 1 << 18;
 
 /// What templates write where an image belongs, likeliest first.
-#[cfg(feature = "std")]
+#[cfg(feature = "jinja")]
 const IMAGE_MARKERS: [&str; 5] = ["<image>", "<|image_pad|>", "<|image|>", "<image_soft_token>", "[IMG]"];
 
 /// One message of a conversation.
@@ -111,7 +111,7 @@ pub enum TemplateError {
     /// A role that is none of `system`, `user` and `assistant`, for a template that is written without an interpreter.
     Role(String),
     /// It is not a template, or failed while it ran.
-    #[cfg(feature = "std")]
+    #[cfg(feature = "jinja")]
     Jinja(minijinja::Error),
     /// The template itself says that it cannot render this conversation.
     Raised(String),
@@ -155,7 +155,7 @@ impl fmt::Display for TemplateError {
                 "this library has no interpreter of chat templates, and the file's is none of those it knows (SmolVLM's)",
             ),
             Self::Role(role) => write!(f, "the chat template knows system, user and assistant, not {role:?}"),
-            #[cfg(feature = "std")]
+            #[cfg(feature = "jinja")]
             Self::Jinja(error) => write!(f, "chat template: {error}"),
             Self::Raised(message) => write!(f, "the chat template says: {message}"),
             Self::OutOfFuel => f.write_str("the chat template does not come to an end"),
@@ -182,7 +182,7 @@ impl From<ocelli_gguf::Error> for TemplateError {
 }
 
 /// A compiled template and what it was found to understand.
-#[cfg(feature = "std")]
+#[cfg(feature = "jinja")]
 pub struct ChatTemplate {
     dialect: Dialect,
     /// Whether contents may be texts, lists of typed items, or both.
@@ -191,7 +191,7 @@ pub struct ChatTemplate {
     controls: Vec<String>,
 }
 
-#[cfg(feature = "std")]
+#[cfg(feature = "jinja")]
 impl fmt::Debug for ChatTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ChatTemplate").field("contents", &self.contents).finish_non_exhaustive()
@@ -199,11 +199,11 @@ impl fmt::Debug for ChatTemplate {
 }
 
 /// A template that is known by its text.
-#[cfg(not(feature = "std"))]
+#[cfg(not(feature = "jinja"))]
 #[derive(Debug)]
 pub struct ChatTemplate(Known);
 
-#[cfg(not(feature = "std"))]
+#[cfg(not(feature = "jinja"))]
 impl ChatTemplate {
     /// Recognises a template.
     pub fn new(source: &str, _: &Tokenizer) -> Result<Self, TemplateError> {
@@ -234,7 +234,7 @@ impl ChatTemplate {
     }
 }
 
-#[cfg(feature = "std")]
+#[cfg(feature = "jinja")]
 impl ChatTemplate {
     /// Compiles a template.
     pub fn new(source: &str, tokenizer: &Tokenizer) -> Result<Self, TemplateError> {
@@ -288,7 +288,7 @@ impl ChatTemplate {
     }
 }
 
-#[cfg(feature = "std")]
+#[cfg(feature = "jinja")]
 fn images(messages: &[Message]) -> impl Iterator<Item = usize> + Clone {
     messages.iter().flat_map(|message| &message.content).filter_map(|part| match part {
         Content::Image(image) => Some(*image),
@@ -296,7 +296,7 @@ fn images(messages: &[Message]) -> impl Iterator<Item = usize> + Clone {
     })
 }
 
-#[cfg(feature = "std")]
+#[cfg(feature = "jinja")]
 fn users_texts(messages: &[Message]) -> impl Iterator<Item = &str> {
     messages.iter().filter(|message| message.role == "user").flat_map(|message| &message.content).filter_map(
         |part| match part {

@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use ocelli_gguf::TensorType;
+use ocelli_kernels::formats::Format;
 
 /// Why a model cannot be read from its file.
 #[derive(Clone, PartialEq, Debug)]
@@ -38,7 +39,7 @@ pub enum Error {
         /// Its extents, fastest first.
         found: Vec<usize>,
     },
-    /// A tensor in a format that cannot be computed with.
+    /// A tensor in a format that cannot be computed with, or not by this build.
     Format {
         /// Its name.
         tensor: String,
@@ -86,7 +87,8 @@ impl fmt::Display for Error {
                 write!(f, "tensor '{tensor}' has extents {found:?}, expected {rows} rows of {width}")
             }
             Error::Format { tensor, kind } => {
-                write!(f, "tensor '{tensor}' is stored as {kind}, which cannot be computed with")
+                write!(f, "tensor '{tensor}' is stored as {kind}, which cannot be computed with; here are")?;
+                Format::ALL.iter().try_for_each(|format| write!(f, " {}", format.name()))
             }
             Error::Unsupported { what, found } => write!(f, "{what} is not supported: {found}"),
             Error::Recipe(error) => error.fmt(f),

@@ -20,25 +20,25 @@ pub use error::{Format, ImageError};
 pub use ocelli_kernels::ops::resize::{Colors, Frame, FrameError, Matrix, PixelFormat, Plane, Range};
 pub use preprocess::{Memory, Preprocessor};
 
-#[cfg(feature = "std")]
+#[cfg(feature = "images")]
 mod claim;
-#[cfg(feature = "std")]
+#[cfg(feature = "images")]
 mod decode;
-#[cfg(feature = "std")]
+#[cfg(feature = "images")]
 mod first_frame;
-#[cfg(feature = "std")]
+#[cfg(feature = "images")]
 mod jpeg;
-#[cfg(feature = "std")]
+#[cfg(feature = "images")]
 mod orientation;
-#[cfg(feature = "std")]
+#[cfg(feature = "images")]
 mod to_rgb;
-#[cfg(feature = "std")]
+#[cfg(feature = "images")]
 mod webp;
 
-#[cfg(feature = "std")]
+#[cfg(feature = "images")]
 pub use decode::{DecodeOptions, Header, Image, decode, probe};
-#[cfg(feature = "std")]
+#[cfg(feature = "images")]
 pub use orientation::{Orientation, Turn};
 
-#[cfg(all(test, feature = "std"))]
+#[cfg(all(test, feature = "images"))]
 mod tests;

@@ -1,4 +1,4 @@
-//! Without an operating system a tower is what its file says: nothing makes 8-bit codes there.
+//! Without the feature `tower-int8` a tower is what its file says: nothing makes 8-bit codes there.
 
 use crate::error::Error;
 use crate::model::Model;
@@ -15,7 +15,7 @@ type Planned = (Int8, Box<dyn Encoder>);
 
 impl Int8 {
     pub(crate) fn plan(_: &Model<'_>) -> Result<Option<Planned>, Error> {
-        Err(Error::Option { name: "tower_int8", expected: "off without an operating system" })
+        Err(Error::Option { name: "tower_int8", expected: "off: this build makes no 8-bit codes" })
     }
 
     pub(crate) fn bytes(&self) -> usize {

@@ -30,7 +30,7 @@ impl Session<'_> {
     ) -> Result<Embedding<'_>, Error> {
         let vision = self.plan.vision.as_ref().ok_or(Error::NoVision)?;
         let way = Preprocessor::new(&vision.recipe, frame.width(), frame.height(), vision.tokens)?;
-        let shown = Shown::new(frame, way);
+        let shown = Shown::new(frame, way, &self.stopper)?;
         if self.encoded != Some(shown.fingerprint) {
             self.ready = false;
             self.encode(&shown, progress)?;

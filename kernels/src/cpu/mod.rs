@@ -8,7 +8,12 @@
 //! Kernels are `#[inline(always)]` and reach the machine through [`Isa::enter`], which is the one function compiled
 //! with the instruction set's features: everything below it is inlined there.
 //!
-//! To add an instruction set: one file, and one line in the list below.
+//! To add an instruction set: one file, one line in the list below, and one in `kernels/build.rs`, which knows what a target
+//! guarantees.
+#![cfg_attr(
+    not(all(feature = "newer-isas", feature = "older-isas")),
+    allow(dead_code, unused_imports, reason = "a build may leave instruction sets out")
+)]
 
 use crate::ops::Kernels;
 
@@ -227,8 +232,8 @@ macro_rules! isas {
         /// All instruction sets of this architecture, the fastest first. (A static, as every crate that names a constant would
         /// compile all the kernels behind it again.)
         ///
-        /// Without `std` nothing is detected: on 64-bit Arm there is the one that the target was compiled for, so that a
-        /// firmware does not carry the others.
+        /// Those that the build's target makes superfluous are not there, nor, in a build for one device (without the
+        /// feature `newer-isas`, or without `std`), those that only some processors have.
         pub static ISAS: &[Entry] = &[$($(#[$there])? Entry {
             name: <$isa as Isa>::NAME,
             detect: || <$isa as Detect>::detect().map(|isa| isa as &dyn Kernels),
@@ -259,15 +264,16 @@ macro_rules! isas {
     };
 }
 
+// Which there are in a build, `kernels/build.rs` says; tests have all.
 isas! {
-    #[cfg(target_arch = "x86_64")] avx512::Avx512;
-    #[cfg(target_arch = "x86_64")] avx::Avx<avx::Vnni>;
-    #[cfg(target_arch = "x86_64")] avx::Avx<avx::Pairs>;
-    #[cfg(all(target_arch = "aarch64", target_feature = "neon", any(feature = "std", target_feature = "dotprod")))]
+    #[cfg(all(target_arch = "x86_64", any(test, isa = "avx512")))] avx512::Avx512;
+    #[cfg(all(target_arch = "x86_64", any(test, isa = "avx-vnni")))] avx::Avx<avx::Vnni>;
+    #[cfg(all(target_arch = "x86_64", any(test, isa = "avx2")))] avx::Avx<avx::Pairs>;
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon", any(test, isa = "neon-dotprod")))]
     neon::Neon<neon::dot::Dotprod>;
-    #[cfg(all(target_arch = "aarch64", target_feature = "neon", any(feature = "std", not(target_feature = "dotprod"))))]
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon", any(test, isa = "neon")))]
     neon::Neon<neon::dot::Widening>;
-    #[cfg(any(feature = "std", not(all(target_arch = "aarch64", target_feature = "neon"))))]
+    #[cfg(any(test, isa = "scalar"))]
     Scalar;
 }
 

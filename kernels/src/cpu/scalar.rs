@@ -51,15 +51,15 @@ impl Isa for Scalar {
     fn store(self, x: F, to: &mut F) {
         *to = x;
     }
-    #[inline(always)]
+    #[inline(never)]
     fn add(self, a: F, b: F) -> F {
         map2(a, b, |a, b| a + b)
     }
-    #[inline(always)]
+    #[inline(never)]
     fn sub(self, a: F, b: F) -> F {
         map2(a, b, |a, b| a - b)
     }
-    #[inline(always)]
+    #[inline(never)]
     fn mul(self, a: F, b: F) -> F {
         map2(a, b, |a, b| a * b)
     }
@@ -75,15 +75,15 @@ impl Isa for Scalar {
     fn sqrt(self, a: F) -> F {
         a.map(libm::sqrtf)
     }
-    #[inline(always)]
+    #[inline(never)]
     fn max(self, a: F, b: F) -> F {
         map2(a, b, |a, b| if a > b { a } else { b })
     }
-    #[inline(always)]
+    #[inline(never)]
     fn min(self, a: F, b: F) -> F {
         map2(a, b, |a, b| if a < b { a } else { b })
     }
-    #[inline(always)]
+    #[inline(never)]
     fn select(self, a: F, b: F, yes: F, no: F) -> F {
         from_fn(|i| if a[i] < b[i] { yes[i] } else { no[i] })
     }
@@ -127,7 +127,7 @@ impl Isa for Scalar {
     fn splat_int(self, x: i32) -> [i32; LANES] {
         [x; LANES]
     }
-    #[inline(always)]
+    #[inline(never)]
     fn float(self, x: [i32; LANES]) -> F {
         x.map(|x| x as f32)
     }
@@ -139,7 +139,7 @@ impl Isa for Scalar {
     fn weigh(self, sums: &[i16; 2], by: [i16; 2]) -> [i32; LANES] {
         [i32::from(sums[0]) * i32::from(by[0]) + i32::from(sums[1]) * i32::from(by[1]); LANES]
     }
-    #[inline(always)]
+    #[inline(never)]
     fn add_int(self, a: [i32; LANES], b: [i32; LANES]) -> [i32; LANES] {
         from_fn(|i| a[i].wrapping_add(b[i]))
     }

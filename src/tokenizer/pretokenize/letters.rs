@@ -4,8 +4,39 @@
 /// Whether a character beyond ASCII is a letter.
 pub(super) fn is_letter(c: char) -> bool {
     let c = u32::from(c);
-    let after = LETTERS.partition_point(|(first, _)| *first <= c);
-    after.checked_sub(1).and_then(|run| LETTERS.get(run)).is_some_and(|(_, last)| c <= *last)
+    let after = RUNS.partition_point(|run| run >> LENGTH <= c);
+    let run = after.checked_sub(1).and_then(|run| RUNS.get(run));
+    run.is_some_and(|run| c - (run >> LENGTH) <= run % LONGEST)
+}
+
+/// Bits of a run that are its last character's distance from the first; the 18 above are the first.
+const LENGTH: u32 = 14;
+const LONGEST: u32 = 1 << LENGTH;
+
+/// The runs as the library has them, four bytes each; one that is too long is several.
+static RUNS: [u32; count()] = {
+    let mut runs = [0; count()];
+    let (mut run, mut at) = (0, 0);
+    while run < LETTERS.len() {
+        let (mut first, last) = LETTERS[run];
+        while first <= last {
+            let rest = last - first;
+            runs[at] = first << LENGTH | if rest < LONGEST { rest } else { LONGEST - 1 };
+            first += LONGEST;
+            at += 1;
+        }
+        run += 1;
+    }
+    runs
+};
+
+const fn count() -> usize {
+    let (mut run, mut count) = (0, 0);
+    while run < LETTERS.len() {
+        count += ((LETTERS[run].1 - LETTERS[run].0) / LONGEST) as usize + 1;
+        run += 1;
+    }
+    count
 }
 
 #[rustfmt::skip]

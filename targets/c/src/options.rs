@@ -5,7 +5,7 @@
 use crate::status::{Failure, fail};
 use alloc::vec::Vec;
 use ocelli::answer::{AnswerOptions, Sampling};
-#[cfg(feature = "std")]
+#[cfg(feature = "images")]
 use ocelli::image::{Orientation, Turn};
 use ocelli::sampler::Sampler;
 use ocelli::{ImageSizes, Options, Preprocess, Stored};
@@ -52,6 +52,9 @@ impl Making {
 
     /// Bytes that decoding an image may take.
     pub fn decode(&self) -> u64 {
+        if cfg!(not(feature = "images")) {
+            return 0;
+        }
         let (width, height) = self.image();
         let enough = match u64::from(width) * u64::from(height) {
             0 => 0,
@@ -68,7 +71,7 @@ pub struct Answering {
     /// Milliseconds from the beginning of a turn's reading to the end of its answer; 0 is none.
     pub deadline_ms: u64,
     /// Which way an encoded image is turned.
-    #[cfg(feature = "std")]
+    #[cfg(feature = "images")]
     pub orientation: Orientation,
     /// Whether the conversation is written as the model's template says.
     pub template: bool,
@@ -79,7 +82,7 @@ impl Default for Answering {
         Answering {
             answer: AnswerOptions::default(),
             deadline_ms: 0,
-            #[cfg(feature = "std")]
+            #[cfg(feature = "images")]
             orientation: Orientation::Exif,
             template: true,
         }
@@ -148,7 +151,7 @@ const ANSWERING: &[Key<Answering>] = &[
     Key { name: "repetition_last", takes: NUMBER, set: |s, v| sampling(s, v, |s| &mut s.repetition_last) },
     Key { name: "stop", takes: "a text of at most 256 bytes, eight times at most", set: |s, v| stop(s, v) },
     Key { name: "deadline_ms", takes: NUMBER, set: |s, v| number(&mut s.deadline_ms, v) },
-    #[cfg(feature = "std")]
+    #[cfg(feature = "images")]
     Key {
         name: "orientation",
         takes: "exif, none, or a number of EXIF's, 1 to 8",
@@ -234,7 +237,7 @@ fn sampling<N: Number>(to: &mut Answering, value: &str, field: fn(&mut Sampling)
     right
 }
 
-#[cfg(feature = "std")]
+#[cfg(feature = "images")]
 fn orientation(to: &mut Orientation, value: &str) -> bool {
     let turn = match value {
         "exif" => Some(Orientation::Exif),

@@ -213,12 +213,14 @@ pub unsafe extern "C" fn ocelli_session_new(
         // SAFETY: the caller's promise.
         let (given, session) = unsafe { (Given::new(memory, bytes)?, text::place("session", session)?) };
         let heap = need(model.content(), &options::parse(options)?.0)?.1;
+        // Out here, because without unwinding a panic drops nothing that is in there.
+        let mut lease = Some(Lease::new(model));
         let made = Block::create(given, Room::Inside(heap), |_| {
             let (making, answering) = options::parse(options)?;
             let plan = model.content().model.plan(&making.options)?;
             let limits =
                 Limits { text: making.text(plan.context()), decode: making.decode(), image: making.image() };
-            let talk = Talk::new(Lease::new(model), plan, limits, answering)?;
+            let talk = Talk::new(&mut lease, plan, limits, answering)?;
             Ok(Session {
                 stopper: talk.stopper().clone(),
                 busy: AtomicBool::new(false),

@@ -144,7 +144,7 @@ fn number(error: &Error) -> Status {
         | Error::Vocabulary { .. }
         | Error::Template(_)
         | Error::Tape(_) => BAD_MODEL,
-        #[cfg(feature = "std")]
+        #[cfg(feature = "tower-int8")]
         Error::Encode { .. } => BAD_MODEL,
         #[cfg(feature = "std")]
         Error::Pin(_) => BAD_OPTION,

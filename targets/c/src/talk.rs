@@ -9,7 +9,7 @@
 //! Once a turn was read, its images' pixels are let go: their rows are in the context.
 
 use crate::block::Block;
-#[cfg(feature = "std")]
+#[cfg(feature = "images")]
 use crate::memory;
 use crate::open::Opened;
 use crate::options::{self, Answering};
@@ -21,10 +21,10 @@ use core::time::Duration;
 use ocelli::answer::{Draft, Reason};
 use ocelli::conversation::{Content, Message, Part};
 use ocelli::image::Frame;
-#[cfg(feature = "std")]
+#[cfg(feature = "images")]
 use ocelli::image::{DecodeOptions, Image, decode, probe};
 use ocelli::{Photo, Plan, Reading, Seen, Segment, Session, Stopper, Timings};
-#[cfg(feature = "std")]
+#[cfg(feature = "images")]
 use std::time::Instant;
 
 /// The model of a session, which counts it among its users.
@@ -70,7 +70,7 @@ impl Limits {
 /// An image of the conversation.
 enum Shown {
     /// Decoded, to be read.
-    #[cfg(feature = "std")]
+    #[cfg(feature = "images")]
     Pixels(Image),
     /// A camera's, to be read. The caller lets it stay until it was.
     Frame(Frame<'static>),
@@ -82,7 +82,7 @@ impl Shown {
     /// Its pixels, until they are let go.
     fn frame(&self) -> Option<Frame<'_>> {
         match self {
-            #[cfg(feature = "std")]
+            #[cfg(feature = "images")]
             Shown::Pixels(image) => Frame::rgb(&image.data, image.width, image.height).ok(),
             Shown::Frame(frame) => Some(*frame),
             Shown::Seen(_) => None,
@@ -135,9 +135,17 @@ pub struct Talk {
 }
 
 impl Talk {
-    /// An empty conversation.
-    pub fn new(lease: Lease, plan: Plan, limits: Limits, settings: Answering) -> Result<Talk, Failure> {
-        let mut session = Session::new(&lease.0.content().model, plan)?;
+    /// An empty conversation, which takes the lease once nothing can fail any more: until then it is its owner's, who is
+    /// still there after a panic.
+    pub fn new(
+        lease: &mut Option<Lease>,
+        plan: Plan,
+        limits: Limits,
+        settings: Answering,
+    ) -> Result<Talk, Failure> {
+        let none = || fail!(FAULT, "a session without a model");
+        let model = lease.as_ref().ok_or_else(none)?.0;
+        let mut session = Session::new(&model.content().model, plan)?;
         if let Some(clock) = system::clock() {
             session.set_clock(clock);
         }
@@ -155,7 +163,7 @@ impl Talk {
             given: 0,
             armed: false,
             figures: Figures::default(),
-            lease,
+            lease: lease.take().ok_or_else(none)?,
         })
     }
 
@@ -211,13 +219,13 @@ impl Talk {
     }
 
     /// Adds an encoded image to the turn.
-    #[cfg(not(feature = "std"))]
+    #[cfg(not(feature = "images"))]
     pub fn add_image(&mut self, _: &[u8]) -> Result<(), Failure> {
-        Err(fail!(UNSUPPORTED, "without an operating system no encoded images are read: add a frame"))
+        Err(fail!(UNSUPPORTED, "this library was built without encoded images: add a frame"))
     }
 
     /// Adds an encoded image to the turn.
-    #[cfg(feature = "std")]
+    #[cfg(feature = "images")]
     pub fn add_image(&mut self, encoded: &[u8]) -> Result<(), Failure> {
         if self.session.model().encoder().is_none() {
             return Err(ocelli::Error::NoVision.into());
@@ -366,12 +374,13 @@ impl Talk {
         let result = self.session.read(&segments, &mut |_| ());
         add(&mut self.figures.spent, self.session.take_timings());
         self.figures.reading = result?;
-        let draft = self.session.draft(&self.settings.answer)?;
+        // Stopped here, the turn stays as it was; what was seen until then is not looked at again.
         for image in &mut self.images {
             if let Some(frame) = image.frame() {
-                *image = Shown::Seen(Seen::of(&frame));
+                *image = Shown::Seen(Seen::until(&frame, self.session.stopper())?);
             }
         }
+        let draft = self.session.draft(&self.settings.answer)?;
         self.stage = Stage::Answering(draft);
         Ok(())
     }
@@ -422,7 +431,7 @@ fn segment<'a>(part: &'a Part, images: &'a [Shown]) -> Segment<'a> {
         Part::Control(text) => Segment::Control(text),
         Part::Text(text) => Segment::Text(text),
         Part::Image(number) => match images.get(*number) {
-            #[cfg(feature = "std")]
+            #[cfg(feature = "images")]
             Some(Shown::Pixels(image)) => Segment::Image(photo(image)),
             Some(Shown::Frame(frame)) => Segment::Frame(*frame),
             Some(Shown::Seen(seen)) => Segment::Seen(*seen),
@@ -432,7 +441,7 @@ fn segment<'a>(part: &'a Part, images: &'a [Shown]) -> Segment<'a> {
     }
 }
 
-#[cfg(feature = "std")]
+#[cfg(feature = "images")]
 fn photo(image: &Image) -> Photo<'_> {
     Photo { width: image.width, height: image.height, rgb: &image.data }
 }
