@@ -20,7 +20,7 @@
 //!
 //! Source: the search of ggml's quantizer, whose order of operations is kept so that the same bits come out.
 
-use super::lanes::{Lanes, each};
+use super::lanes::Lanes;
 use ocelli_kernels::cpu::Isa;
 
 /// How far a search goes.
@@ -66,7 +66,7 @@ impl<I: Isa> Guess<I> {
     /// The codes of the search.
     #[inline(always)]
     pub fn codes<const G: usize>(&self, x: &[Lanes<I>; G]) -> [Lanes<I>; G] {
-        each(x, |x| (self.inverse * (x - self.offset)).code(0, self.levels))
+        each!(*x, |x| (self.inverse * (x - self.offset)).code(0, self.levels))
     }
 
     /// The codes: those of the group's final scale and minimum, as they are stored; where that scale is 0, those of the
@@ -141,9 +141,8 @@ pub(super) fn fit<I: Isa, const G: usize>(
         error = found.below(error, found, error);
     }
     // A group without a range is its offset and nothing else.
-    let flat = |x: Lanes<I>| least.below(largest, x, zero);
-    guess = Guess { inverse: flat(guess.inverse), ..guess };
-    Fit { scale: flat(scale), minimum: -least.below(largest, offset, least), guess }
+    guess = Guess { inverse: least.below(largest, guess.inverse, zero), ..guess };
+    Fit { scale: least.below(largest, scale, zero), minimum: -least.below(largest, offset, least), guess }
 }
 
 impl<I: Isa, const G: usize> Group<'_, I, G> {

@@ -11,7 +11,7 @@
 //! x[j] the value of largest magnitude, so that it becomes about −n; the guess that takes off most is kept. Without any
 //! weight the scale is 0. A group below 10⁻¹⁵ is zeros.
 
-use super::lanes::{Lanes, each};
+use super::lanes::Lanes;
 use ocelli_kernels::cpu::Isa;
 
 /// Groups whose largest magnitude is less count as zeros.
@@ -87,9 +87,8 @@ impl<I: Isa> Fit<I> {
     #[inline(always)]
     pub fn searched<const G: usize>(&self, x: &[Lanes<I>; G]) -> [Lanes<I>; G] {
         let (guessed, middle) = (self.inverse.abs(), self.inverse.same(self.steps as f32));
-        each(x, |x| {
-            guessed.positive((self.inverse * x).code(-self.steps, self.steps - 1) + middle, guessed.zero())
-        })
+        each!(*x, |x| guessed
+            .positive((self.inverse * x).code(-self.steps, self.steps - 1) + middle, guessed.zero()))
     }
 
     /// The codes for the stored scales; those of the search where that is 0.

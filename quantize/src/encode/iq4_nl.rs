@@ -14,7 +14,7 @@
 
 use super::Encoder;
 use super::around::{NOTHING, extremes};
-use super::lanes::{Lanes, columns, each, groups, half};
+use super::lanes::{Lanes, columns, groups, half};
 use super::q4_0::nibbles;
 use super::weighted::{Spread, Weighted};
 use ocelli_kernels::cpu::{Isa, LANES, Task};
@@ -68,7 +68,10 @@ impl Task for Scales<'_> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> [f32; LANES] {
         let x = columns(isa, self.0);
-        let weights = self.1.map_or_else(|| each(&x, |x| x * x), |weights| columns(isa, weights));
+        let weights = match self.1 {
+            Some(weights) => columns(isa, weights),
+            None => each!(x, |x| x * x),
+        };
         fit(&x, &weights).values()
     }
 }
@@ -120,7 +123,7 @@ fn encode<I: Isa>(isa: I, values: &[f32], weights: Option<&[f32]>, blocks: &mut 
     let scales = isa.enter(Scales(values, weights));
     let scale = Lanes::new(isa, &scales);
     let inverse = scale.abs().positive(scale.same(1.0) / scale, scale.zero());
-    let codes = groups(&each(&x, |x| index(inverse * x)));
+    let codes = groups(&each!(x, |x| index(inverse * x)));
     for ((block, codes), scale) in blocks.chunks_exact_mut(18).zip(&codes).zip(scales) {
         places!(block => d: 2, quants: 16);
         *d = half(isa, scale);

@@ -10,7 +10,7 @@
 
 use super::Encoder;
 use super::iq4_nl::{Scales, index};
-use super::lanes::{Lanes, columns, each, groups, half, nearest};
+use super::lanes::{Lanes, columns, groups, half, nearest};
 use super::q4_0::nibbles;
 use super::weighted::{Spread, Weighted};
 use ocelli_kernels::cpu::Isa;
@@ -71,7 +71,7 @@ fn encode<I: Isa>(isa: I, values: &[f32], weights: Option<&[f32]>, blocks: &mut 
     }
     let stored = Lanes::new(isa, &stored);
     let inverse = stored.abs().positive(stored.same(1.0) / stored, stored.zero());
-    let codes = groups(&each(&x, |x| index(inverse * x)));
+    let codes = groups(&each!(x, |x| index(inverse * x)));
     for (block, codes) in blocks.chunks_exact_mut(136).zip(codes.as_chunks::<8>().0) {
         places!(block => _head: 8, quants: 128);
         for (quants, codes) in quants.as_chunks_mut().0.iter_mut().zip(codes) {

@@ -157,19 +157,6 @@ pub(super) fn columns<I: Isa, const G: usize>(isa: I, values: &[f32]) -> [Lanes<
     out
 }
 
-/// `f` of every element. (The standard `map` may be left as a call, compiled without the instruction set.)
-#[inline(always)]
-pub(super) fn each<I: Isa, const G: usize>(
-    x: &[Lanes<I>; G],
-    f: impl Fn(Lanes<I>) -> Lanes<I>,
-) -> [Lanes<I>; G] {
-    let mut out = *x;
-    for x in &mut out {
-        *x = f(*x);
-    }
-    out
-}
-
 /// Codes of `G` times sixteen lanes, group by group: the transpose back.
 #[inline(always)]
 pub(super) fn groups<I: Isa, const G: usize>(codes: &[Lanes<I>; G]) -> [[u8; G]; LANES] {

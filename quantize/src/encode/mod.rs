@@ -23,6 +23,19 @@ macro_rules! places {
     };
 }
 
+/// Every element of an array changed. A macro and no function that takes a closure: a closure is compiled without the
+/// instruction set that it is used with, so that where it is not inlined every operation of lanes becomes a call.
+macro_rules! each {
+    ($array:expr, |$x:ident| $changed:expr) => {{
+        let mut all = $array;
+        for one in &mut all {
+            let $x = *one;
+            *one = $changed;
+        }
+        all
+    }};
+}
+
 mod affine;
 mod around;
 mod error;

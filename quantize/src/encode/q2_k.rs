@@ -15,7 +15,7 @@
 
 use super::Encoder;
 use super::affine::{Guess, Search, fit};
-use super::lanes::{Lanes, columns, each, groups, half, nearest, whole};
+use super::lanes::{Lanes, columns, groups, half, nearest, whole};
 use super::weighted::{Spread, Weighted, affine};
 use ocelli_kernels::cpu::Isa;
 
@@ -55,7 +55,7 @@ impl Encoder for Q2K {
     fn encode<I: Isa>(isa: I, values: &[f32], block: &mut [u8]) {
         places!(block => parts_of: 16, quants: 64, d: 2, dmin: 2);
         let x: [Lanes<I>; 16] = columns(isa, values);
-        let found = fit(isa, &x, &each(&x, Lanes::abs), &SEARCH);
+        let found = fit(isa, &x, &each!(x, |x| x.abs()), &SEARCH);
         let (scales, minimums);
         (scales, *d) = parts(isa, found.scale.values());
         (minimums, *dmin) = parts(isa, found.minimum.values());

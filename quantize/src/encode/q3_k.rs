@@ -16,7 +16,7 @@
 
 use super::Encoder;
 use super::around::{self, NOTHING, extremes};
-use super::lanes::{Lanes, columns, each, groups, half, nearest, whole};
+use super::lanes::{Lanes, columns, groups, half, nearest, whole};
 use super::q2_k::twos;
 use super::weighted::{Spread, Weighted, total};
 use ocelli_kernels::cpu::Isa;
@@ -65,7 +65,7 @@ fn fit<I: Isa>(isa: I, x: &[Lanes<I>; 16]) -> Fit<I> {
     let (value, size) = extremes(x);
     let (zero, one) = (value.zero(), value.same(1.0));
     let inverse = Lanes::all(isa, -4.0) / value;
-    let mut codes = each(x, |x| (inverse * x).code(-4, 3));
+    let mut codes = each!(*x, |x| (inverse * x).code(-4, 3));
     let mut sums = Sums { lx: zero, ll: zero };
     for (x, code) in x.iter().zip(&codes) {
         sums = sums.with(*x, *code);
@@ -86,7 +86,7 @@ fn fit<I: Isa>(isa: I, x: &[Lanes<I>; 16]) -> Fit<I> {
     let (nothing, scale) = (value.same(NOTHING), sums.ll.positive(sums.lx / sums.ll, zero));
     Fit {
         scale: size.below(nothing, zero, scale),
-        codes: each(&codes, |code| size.below(nothing, zero, code + code.same(4.0))),
+        codes: each!(codes, |code| size.below(nothing, zero, code + code.same(4.0))),
     }
 }
 

@@ -34,7 +34,11 @@ pub(super) fn around(values: &[f32; 32], d: f32, steps: u8) -> [u8; 32] {
         return [0; 32];
     }
     let middle = f32::from(steps) + 0.5;
-    values.map(|x| ((x * inverse + middle) as u8).min(2 * steps - 1))
+    let mut codes = [0; 32];
+    for (code, x) in codes.iter_mut().zip(values) {
+        *code = ((x * inverse + middle) as u8).min(2 * steps - 1);
+    }
+    codes
 }
 
 /// 32 codes' low four bits in sixteen bytes: the first half low, the second half high.

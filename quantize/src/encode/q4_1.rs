@@ -39,7 +39,11 @@ pub(super) fn above(values: &[f32; 32], levels: u8) -> (f32, f32, [u8; 32]) {
     let (least, most) = range(values);
     let scale = (most - least) / f32::from(levels);
     let inverse = inverse(scale);
-    (least, scale, values.map(|x| (((x - least) * inverse + 0.5) as u8).min(levels)))
+    let mut codes = [0; 32];
+    for (code, x) in codes.iter_mut().zip(values) {
+        *code = (((x - least) * inverse + 0.5) as u8).min(levels);
+    }
+    (least, scale, codes)
 }
 
 impl Encoder for Q4_1 {

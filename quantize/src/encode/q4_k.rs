@@ -11,7 +11,7 @@
 
 use super::Encoder;
 use super::affine::{Guess, Search, fit};
-use super::lanes::{Lanes, columns, each, groups, half, nearest, whole};
+use super::lanes::{Lanes, columns, groups, half, nearest, whole};
 use super::weighted::{Spread, Weighted, affine};
 use ocelli_kernels::cpu::{Isa, Task};
 
@@ -70,7 +70,7 @@ fn two_blocks<I: Isa>(isa: I, values: &[f32], search: &Search) -> [Eight; 2] {
         squares = squares + *x * *x;
     }
     let average = (squares / Lanes::all(isa, 32.0)).sqrt();
-    let found = fit(isa, &x, &each(&x, |x| average + x.abs()), search);
+    let found = fit(isa, &x, &each!(x, |x| average + x.abs()), search);
     let (scales, minimums) = (found.scale.values(), found.minimum.values());
     let mut out = [NONE; 2];
     for ((out, scales), minimums) in out.iter_mut().zip(scales.as_chunks().0).zip(minimums.as_chunks().0) {

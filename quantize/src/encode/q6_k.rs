@@ -9,7 +9,7 @@
 
 use super::Encoder;
 use super::around::{NOTHING, fit};
-use super::lanes::{Lanes, columns, each, groups, half, nearest, whole};
+use super::lanes::{Lanes, columns, groups, half, nearest, whole};
 use super::weighted::{Spread, Weighted};
 use ocelli_kernels::cpu::Isa;
 
@@ -38,7 +38,7 @@ impl Encoder for Q6K {
     #[inline(always)]
     fn encode<I: Isa>(isa: I, values: &[f32], block: &mut [u8]) {
         let x: [Lanes<I>; 16] = columns(isa, values);
-        encode(isa, &x, &each(&x, |x| x * x), block);
+        encode(isa, &x, &each!(x, |x| x * x), block);
     }
 }
 

@@ -18,7 +18,7 @@
 //! Sixteen blocks are searched together, one per lane.
 
 use super::around::NOTHING;
-use super::lanes::{Lanes, each};
+use super::lanes::Lanes;
 use ocelli_kernels::cpu::Isa;
 
 /// The codes and factors of sixteen blocks of `N` numbers.
@@ -29,26 +29,21 @@ pub(super) fn fit<I: Isa, const N: usize>(
     top: i32,
 ) -> ([Lanes<I>; N], Lanes<I>) {
     let zero = x[0].zero();
-    let largest = x.iter().fold(zero, |most, x| x.below(most, most, *x));
-    let guess = |inverse: Lanes<I>| each(x, |x| (inverse * x).code(i32::MIN, top));
-    let error = |scale: Lanes<I>, codes: &[Lanes<I>; N]| {
-        let mut error = zero;
-        for ((x, w), code) in x.iter().zip(weights).zip(codes) {
-            let off = *x - scale * *code;
-            error = error + *w * off * off;
-        }
-        error
-    };
+    let mut largest = zero;
+    for x in x {
+        largest = x.below(largest, largest, *x);
+    }
     let mut inverse = zero.same(top as f32) / largest;
-    let mut best = error(zero.same(1.0) / inverse, &each(&guess(inverse), Lanes::byte));
+    let mut best =
+        error((x, weights), zero.same(1.0) / inverse, &each!(guess(x, inverse, top), |x| x.byte()));
     for t in (-4..=4).filter(|t| *t != 0) {
         let next = zero.same(0.1 * t as f32 + top as f32) / largest;
-        let found = error(zero.same(1.0) / next, &guess(next));
+        let found = error((x, weights), zero.same(1.0) / next, &guess(x, next, top));
         inverse = found.below(best, next, inverse);
         best = found.below(best, found, best);
     }
     let mut sums = Sums { lx: zero, ll: zero };
-    let mut codes = guess(inverse);
+    let mut codes = guess(x, inverse, top);
     for ((x, w), code) in x.iter().zip(weights).zip(&mut codes) {
         sums = Sums { lx: sums.lx + *w * *x * *code, ll: sums.ll + *w * *code * *code };
         *code = code.byte();
@@ -60,7 +55,28 @@ pub(super) fn fit<I: Isa, const N: usize>(
     }
     let nothing = zero.same(NOTHING);
     let scale = sums.ll.positive(sums.lx / sums.ll, zero);
-    (each(&codes, |code| largest.below(nothing, zero, code)), largest.below(nothing, zero, scale))
+    (each!(codes, |code| largest.below(nothing, zero, code)), largest.below(nothing, zero, scale))
+}
+
+/// The codes of a guess of the inverse factor.
+#[inline(always)]
+fn guess<I: Isa, const N: usize>(x: &[Lanes<I>; N], inverse: Lanes<I>, top: i32) -> [Lanes<I>; N] {
+    each!(*x, |x| (inverse * x).code(i32::MIN, top))
+}
+
+/// The error of codes with this factor.
+#[inline(always)]
+fn error<I: Isa, const N: usize>(
+    (x, weights): (&[Lanes<I>; N], &[Lanes<I>; N]),
+    scale: Lanes<I>,
+    codes: &[Lanes<I>; N],
+) -> Lanes<I> {
+    let mut error = scale.zero();
+    for ((x, w), code) in x.iter().zip(weights).zip(codes) {
+        let off = *x - scale * *code;
+        error = error + *w * off * off;
+    }
+    error
 }
 
 /// The sums of a block.

@@ -247,5 +247,9 @@ pub(super) fn affine<I: Isa, const G: usize, const N: usize>(
 /// The sums of sixteen groups' weights.
 #[inline(always)]
 pub(super) fn total<I: Isa, const G: usize>(isa: I, weights: &[Lanes<I>; G]) -> Lanes<I> {
-    weights.iter().fold(Lanes::all(isa, 0.0), |sum, w| sum + *w)
+    let mut sum = Lanes::all(isa, 0.0);
+    for w in weights {
+        sum = sum + *w;
+    }
+    sum
 }
