@@ -68,7 +68,7 @@ enum {
     OCELLI_NO_CONTEXT = -13,   /* the conversation is longer than the context: ocelli_reset, or a larger one */
     OCELLI_NO_VISION = -14,    /* an image for a model without a vision tower */
     OCELLI_FAULT = -15,        /* a fault in Ocelli, or weights that compute no numbers; the handle can only be freed */
-    OCELLI_UNSUPPORTED = -16   /* this build of the library has not got it: files, encoded images without a system */
+    OCELLI_UNSUPPORTED = -16   /* this build of the library has not got it: files, encoded images */
 };
 
 typedef struct ocelli_model ocelli_model;     /* the files of a model, read and checked; may be shared */
