@@ -14,6 +14,7 @@ use std::time::Instant;
 
 /// Arguments of `convert`.
 #[derive(Args)]
+#[command(after_help = MEANING)]
 pub struct Convert {
     /// The checkpoint's folder, as it lies on a hub: config.json, safetensors, tokenizer, preprocessor_config.json.
     folder: PathBuf,
@@ -37,6 +38,11 @@ pub struct Convert {
     #[arg(long)]
     force: bool,
 }
+
+const MEANING: &str = "\
+Converted are LLaMA, Mistral (without a sliding window), Qwen2, LLaVA-1.5, SmolVLM and Idefics3, from safetensors in F32,
+F16 or BF16. Pickled weights (.bin) are refused: to read them is to run them. Whether the files are the model that the
+checkpoint is says `ocelli verify`.";
 
 impl Convert {
     /// Runs the command.
