@@ -14,6 +14,12 @@ pub(crate) fn map<A: Copy, B: Copy + Default, const N: usize>(a: [A; N], f: impl
     out
 }
 
+/// `f` of each of four, whatever it gives.
+#[inline(always)]
+pub(crate) fn four<A: Copy, B>(a: [A; 4], f: impl Fn(A) -> B) -> [B; 4] {
+    [f(a[0]), f(a[1]), f(a[2]), f(a[3])]
+}
+
 /// `f` of every index.
 #[inline(always)]
 pub(crate) fn tabulate<B: Copy + Default, const N: usize>(f: impl Fn(usize) -> B) -> [B; N] {

@@ -4,11 +4,12 @@
 //! has, `Avx<Vnni>` adds AVX-VNNI.
 #![allow(unsafe_code, reason = "intrinsics; the tokens below prove the CPU has them")]
 
-use super::{Isa, LANES, Rows, Task, x86};
+use super::{Isa, LANES, Span, Task, x86};
 use core::arch::x86_64::*;
 
 mod codes;
 mod dot;
+mod rows;
 
 #[cfg(test)]
 pub(super) use dot::long::Long;
@@ -42,26 +43,6 @@ fn transpose8(r: [__m256i; 8]) -> [__m256i; 8] {
     ]
 }
 
-/// Eight registers of eight sums: lane r of one result is the total of the low half of register r, of the other that
-/// of the high half.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn totals(r: [__m256i; 4]) -> __m256i {
-    // Interleave two registers and add: sums of pairs, those of the first register in the even lanes; then of quads.
-    let pairs = |a, b| _mm256_add_epi32(_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
-    let (a, b) = (pairs(r[0], r[1]), pairs(r[2], r[3]));
-    _mm256_add_epi32(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b))
-}
-
-/// Sixteen binary16 values, each in the low half of a word.
-#[inline]
-#[target_feature(enable = "avx2,f16c")]
-fn halves(x: [__m256i; 2]) -> F {
-    // packus works within 128-bit halves: bring the four quarters into order.
-    let x = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi32(x[0], x[1]));
-    [_mm256_cvtph_ps(_mm256_castsi256_si128(x)), _mm256_cvtph_ps(_mm256_extracti128_si256::<1>(x))]
-}
-
 // SAFETY of every block below: an `Avx` leaves this file only after its features have been seen; loads and stores
 // are unaligned ones and go through references to arrays of the exact size.
 macro_rules! lanes {
@@ -83,38 +64,6 @@ macro_rules! lanes {
 }
 
 type F = [__m256; 2];
-
-impl<D: Dot> Avx<D> {
-    /// [`Isa::dot_rows`] of eight rows, two at a time: row r beside row r + 4, so that the sums come out in order.
-    #[inline(always)]
-    fn eight<const WIDE: bool, const WHOLE: bool>(
-        self,
-        rows: &impl Rows<Self>,
-        first: usize,
-        x: [__m256i; 2],
-        largest: i8,
-    ) -> [__m256i; 2] {
-        // SAFETY: see above.
-        unsafe {
-            let zero = _mm256_setzero_si256();
-            let mut sums = [[zero; 4]; 2];
-            for r in 0..4 {
-                let mut codes = rows.codes(self, [first + r, first + r + 4]);
-                if WIDE && D::WIDE_BIAS != 0 {
-                    let bias = _mm256_set1_epi8(-128);
-                    codes = [_mm256_xor_si256(codes[0], bias), _mm256_xor_si256(codes[1], bias)];
-                }
-                if WHOLE {
-                    sums[0][r] = self.0.dot_two::<WIDE>(codes, x, largest);
-                } else {
-                    sums[0][r] = self.0.dot::<WIDE>(zero, codes[0], x[0]);
-                    sums[1][r] = self.0.dot::<WIDE>(zero, codes[1], x[1]);
-                }
-            }
-            [totals(sums[0]), if WHOLE { zero } else { totals(sums[1]) }]
-        }
-    }
-}
 
 impl<D: Dot> Isa for Avx<D> {
     const NAME: &'static str = D::NAME;
@@ -226,16 +175,10 @@ impl<D: Dot> Isa for Avx<D> {
         }
     }
     #[inline(always)]
-    fn load_halves(self, from: &[u32; LANES]) -> [F; 2] {
+    fn halves(self, from: [[u8; 2]; LANES]) -> F {
+        let [a, b] = bytemuck::cast_ref::<_, [[[u8; 2]; 8]; 2]>(&from);
         // SAFETY: see above.
-        unsafe {
-            let p = from.as_ptr().cast::<__m256i>();
-            let (a, b) = (_mm256_loadu_si256(p), _mm256_loadu_si256(p.add(1)));
-            let mask = _mm256_set1_epi32(0xffff);
-            let low = [_mm256_and_si256(a, mask), _mm256_and_si256(b, mask)];
-            let high = [_mm256_srli_epi32::<16>(a), _mm256_srli_epi32::<16>(b)];
-            [halves(low), halves(high)]
-        }
+        unsafe { [_mm256_cvtph_ps(x86::gather(a)), _mm256_cvtph_ps(x86::gather(b))] }
     }
     #[inline(always)]
     fn store_half(self, x: F, to: &mut [u16; LANES]) {
@@ -349,18 +292,23 @@ impl<D: Dot> Isa for Avx<D> {
     #[inline(always)]
     fn dot_rows<const WIDE: bool, const WHOLE: bool>(
         self,
-        rows: &impl Rows<Self>,
-        x: &[i8; 32],
+        span: &impl Span<Self>,
+        part: usize,
         largest: i8,
     ) -> [Self::N; 2] {
-        // SAFETY: see above.
-        unsafe {
-            let p = x.as_ptr().cast::<__m128i>();
-            let x = [_mm_loadu_si128(p), _mm_loadu_si128(p.add(1))];
-            let x = [_mm256_broadcastsi128_si256(x[0]), _mm256_broadcastsi128_si256(x[1])];
-            let [a0, a1] = self.eight::<WIDE, WHOLE>(rows, 0, x, largest);
-            let [b0, b1] = self.eight::<WIDE, WHOLE>(rows, 8, x, largest);
-            [[a0, b0], [a1, b1]]
+        let [a0, a1] = self.eight::<WIDE, WHOLE>(span, 0, part, largest);
+        let [b0, b1] = self.eight::<WIDE, WHOLE>(span, 8, part, largest);
+        [[a0, b0], [a1, b1]]
+    }
+    #[inline(always)]
+    fn dot_span<const WIDE: bool, const WHOLE: bool>(
+        self,
+        span: &impl Span<Self>,
+        largest: i8,
+        sums: &mut [[Self::N; 2]; 8],
+    ) {
+        for half in 0..2 {
+            self.half::<WIDE, WHOLE>(span, half, largest, sums);
         }
     }
 
@@ -391,6 +339,26 @@ impl<D: Dot> Isa for Avx<D> {
     fn spread(self, bits: [[u8; 4]; 2], value: u8) -> Self::C {
         // SAFETY: see above.
         unsafe { codes::spread(bits, value) }
+    }
+    #[inline(always)]
+    fn words(self, rows: [&[u8; 16]; LANES]) -> [Self::C; 4] {
+        let mut words = [[self.splat_int(0)[0]; 2]; 4];
+        for (half, rows) in rows.as_chunks::<8>().0.iter().enumerate() {
+            // SAFETY: see above.
+            let columns = unsafe { codes::columns(rows) };
+            for (word, column) in words.iter_mut().zip(columns) {
+                word[half] = column;
+            }
+        }
+        words
+    }
+    #[inline(always)]
+    fn byte(self, words: Self::C, at: usize) -> F {
+        // SAFETY: see above.
+        lanes!(words => |x| {
+            let top = _mm256_sll_epi32(x, _mm_cvtsi32_si128(24 - 8 * (at % 4) as i32));
+            _mm256_cvtepi32_ps(_mm256_srai_epi32::<24>(top))
+        })
     }
     #[inline(always)]
     fn look_up(self, table: &[i8; 16], x: Self::C) -> Self::C {

@@ -5,7 +5,7 @@
 //! which costs nothing where the caller starts from −128 times the sum of the activations.
 #![allow(unsafe_code, reason = "intrinsics; the token below proves the CPU has them")]
 
-use super::{Detect, Isa, LANES, Rows, Task, x86};
+use super::{Detect, Isa, LANES, Span, Task, x86};
 use core::arch::x86_64::*;
 
 impl Detect for Avx512 {
@@ -46,19 +46,41 @@ fn enter<T: Task>(isa: Avx512, task: T) -> T::Out {
     task.run(isa)
 }
 
-/// Columns of sixteen rows of 32-bit words: pairs, then quads, then quarters of registers, twice.
+/// Columns of four rows of four 32-bit words, in each 128-bit quarter: pairs, then quads.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn transpose4([a, b, c, d]: [__m512i; 4]) -> [__m512i; 4] {
+    let (ab, ab_high) = (_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+    let (cd, cd_high) = (_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+    [
+        _mm512_unpacklo_epi64(ab, cd),
+        _mm512_unpackhi_epi64(ab, cd),
+        _mm512_unpacklo_epi64(ab_high, cd_high),
+        _mm512_unpackhi_epi64(ab_high, cd_high),
+    ]
+}
+
+/// The four columns of words of sixteen rows: rows r, r + 4, r + 8 and r + 12 side by side, so that they come out in order.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn columns(rows: [&[u8; 16]; LANES]) -> [__m512i; 4] {
+    let mut r = [_mm512_setzero_si512(); 4];
+    for (i, r) in r.iter_mut().enumerate() {
+        // SAFETY: unaligned loads of sixteen bytes from arrays of so many.
+        let row = |at: usize| unsafe { _mm_loadu_si128(rows[at].as_ptr().cast()) };
+        let x = _mm512_inserti32x4::<1>(_mm512_castsi128_si512(row(i)), row(i + 4));
+        *r = _mm512_inserti32x4::<3>(_mm512_inserti32x4::<2>(x, row(i + 8)), row(i + 12));
+    }
+    transpose4(r)
+}
+
+/// Columns of sixteen rows of 32-bit words: of four, then quarters of registers, twice.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn transpose16(mut r: [__m512i; 16]) -> [__m512i; 16] {
     // Within each 128-bit quarter q, afterwards r[4g + j] holds word 4q + j of rows 4g to 4g + 3.
-    for g in 0..4 {
-        let (a, b, c, d) = (r[4 * g], r[4 * g + 1], r[4 * g + 2], r[4 * g + 3]);
-        let (ab, cd) = (_mm512_unpacklo_epi32(a, b), _mm512_unpacklo_epi32(c, d));
-        r[4 * g] = _mm512_unpacklo_epi64(ab, cd);
-        r[4 * g + 1] = _mm512_unpackhi_epi64(ab, cd);
-        let (ab, cd) = (_mm512_unpackhi_epi32(a, b), _mm512_unpackhi_epi32(c, d));
-        r[4 * g + 2] = _mm512_unpacklo_epi64(ab, cd);
-        r[4 * g + 3] = _mm512_unpackhi_epi64(ab, cd);
+    for group in r.as_chunks_mut::<4>().0 {
+        *group = transpose4(*group);
     }
     // The same on quarters: register 4q + j gathers quarter q of the four groups.
     let mut out = r;
@@ -207,13 +229,10 @@ impl Isa for Avx512 {
         unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.as_ptr().cast())) }
     }
     #[inline(always)]
-    fn load_halves(self, from: &[u32; LANES]) -> [__m512; 2] {
+    fn halves(self, from: [[u8; 2]; LANES]) -> __m512 {
+        let [a, b] = bytemuck::cast_ref::<_, [[[u8; 2]; 8]; 2]>(&from);
         // SAFETY: see above.
-        unsafe {
-            let words = _mm512_loadu_si512(from.as_ptr().cast());
-            let high = _mm512_srli_epi32::<16>(words);
-            [_mm512_cvtph_ps(_mm512_cvtepi32_epi16(words)), _mm512_cvtph_ps(_mm512_cvtepi32_epi16(high))]
-        }
+        unsafe { _mm512_cvtph_ps(_mm256_set_m128i(x86::gather(b), x86::gather(a))) }
     }
     #[inline(always)]
     fn store_half(self, x: __m512, to: &mut [u16; LANES]) {
@@ -267,18 +286,18 @@ impl Isa for Avx512 {
     #[inline(always)]
     fn dot_rows<const WIDE: bool, const WHOLE: bool>(
         self,
-        rows: &impl Rows<Self>,
-        x: &[i8; 32],
+        span: &impl Span<Self>,
+        part: usize,
         _: i8,
     ) -> [__m512i; 2] {
         // SAFETY: see above.
         unsafe {
-            let x = _mm512_broadcast_i64x4(_mm256_loadu_si256(x.as_ptr().cast()));
+            let x = _mm512_broadcast_i64x4(_mm256_loadu_si256(span.inputs(part).as_ptr().cast()));
             let mut sums = [_mm512_setzero_si512(); 8];
             for (i, sum) in sums.iter_mut().enumerate() {
                 // Rows 0 to 3 and 8 to 11, each beside the one four below.
                 let row = i / 4 * 8 + i % 4;
-                let codes = rows.codes(self, [row, row + 4]);
+                let codes = span.codes(self, [row, row + 4], part);
                 // Code + 128 as an unsigned byte: the top bit turned.
                 let codes = if WIDE { _mm512_xor_si512(codes, _mm512_set1_epi8(-128)) } else { codes };
                 *sum = _mm512_dpbusd_epi32(_mm512_setzero_si512(), codes, x);
@@ -330,6 +349,19 @@ impl Isa for Avx512 {
         let set = u64::from_le_bytes(bytemuck::cast(bits));
         // SAFETY: see above.
         unsafe { _mm512_maskz_mov_epi8(set, _mm512_set1_epi8(value as i8)) }
+    }
+    #[inline(always)]
+    fn words(self, rows: [&[u8; 16]; LANES]) -> [__m512i; 4] {
+        // SAFETY: see above.
+        unsafe { columns(rows) }
+    }
+    #[inline(always)]
+    fn byte(self, words: __m512i, at: usize) -> __m512 {
+        // SAFETY: see above.
+        unsafe {
+            let top = _mm512_sll_epi32(words, _mm_cvtsi32_si128(24 - 8 * (at % 4) as i32));
+            _mm512_cvtepi32_ps(_mm512_srai_epi32::<24>(top))
+        }
     }
     #[inline(always)]
     fn look_up(self, table: &[i8; 16], x: __m512i) -> __m512i {

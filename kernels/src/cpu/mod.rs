@@ -15,6 +15,7 @@
     allow(dead_code, unused_imports, reason = "a build may leave instruction sets out")
 )]
 
+use crate::array::map;
 use crate::ops::Kernels;
 
 mod element;
@@ -58,7 +59,7 @@ pub trait Isa: Copy + Send + Sync + 'static {
     type F: Copy;
     /// Sixteen `i32`.
     type N: Copy;
-    /// Sixty-four bytes: thirty-two of one weight row, and thirty-two of another.
+    /// Sixty-four bytes: thirty-two of one weight row and thirty-two of another, or four of each of sixteen rows.
     type C: Copy;
 
     /// What does all work without integer dot products: itself, or an instruction set that differs in those alone, so that
@@ -124,8 +125,11 @@ pub trait Isa: Copy + Send + Sync + 'static {
     fn half(self, bits: u16) -> f32;
     /// Sixteen binary16 values as `f32`.
     fn load_half(self, from: &[u16; LANES]) -> Self::F;
-    /// Sixteen words that hold two binary16 values each: the low halves, and the high ones.
-    fn load_halves(self, from: &[u32; LANES]) -> [Self::F; 2];
+    /// Sixteen binary16 values from sixteen places, in the order of bytes of files, as `f32`.
+    #[inline(always)]
+    fn halves(self, from: [[u8; 2]; LANES]) -> Self::F {
+        self.load_half(&map(from, u16::from_le_bytes))
+    }
     /// Rounds to sixteen binary16 values, to nearest even; too large becomes infinite.
     fn store_half(self, x: Self::F, to: &mut [u16; LANES]);
     /// Sixteen signed bytes as `f32`.
@@ -164,15 +168,36 @@ pub trait Isa: Copy + Send + Sync + 'static {
     fn weigh(self, sums: &[i16; 2], by: [i16; 2]) -> Self::N;
     /// `a + b`, wrapping.
     fn add_int(self, a: Self::N, b: Self::N) -> Self::N;
-    /// Lane r is `Σᵢ rows[r][i] · x[i]`, exactly, and with `WIDE` codes count as `code + WIDE_BIAS`; `x` as in
-    /// [`dot4`](Isa::dot4). With `WHOLE` over all `i`, in the first result; else over the first sixteen in one and over the
+    /// Lane r is `Σᵢ codes[r][i] · inputs[i]` of a part, exactly, and with `WIDE` codes count as `code + WIDE_BIAS`; inputs
+    /// are in −127..=127. With `WHOLE` over all `i`, in the first result; else over the first sixteen in one and over the
     /// last sixteen in the other. `largest` is the largest code.
     fn dot_rows<const WIDE: bool, const WHOLE: bool>(
         self,
-        rows: &impl Rows<Self>,
-        x: &[i8; 32],
+        span: &impl Span<Self>,
+        part: usize,
         largest: i8,
     ) -> [Self::N; 2];
+    /// [`dot_rows`](Isa::dot_rows) of every part. Sums beyond the parts are of no meaning.
+    #[inline(always)]
+    fn dot_span<const WIDE: bool, const WHOLE: bool>(
+        self,
+        span: &impl Span<Self>,
+        largest: i8,
+        sums: &mut [[Self::N; 2]; 8],
+    ) {
+        for (quad, sums) in sums.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+            // One by one: where a part is known, places and shifts are.
+            macro_rules! parts {
+                ($($part:literal)*) => {$(
+                    if 4 * quad + $part < span.parts() {
+                        span.ahead(self, 4 * quad + $part);
+                        sums[$part] = self.dot_rows::<WIDE, WHOLE>(span, 4 * quad + $part, largest);
+                    }
+                )*};
+            }
+            parts!(0 1 2 3);
+        }
+    }
 
     /// Thirty-two bytes of each row as they are.
     fn bytes(self, from: [&[u8; 32]; 2]) -> Self::C;
@@ -189,6 +214,10 @@ pub trait Isa: Copy + Send + Sync + 'static {
     fn look_up(self, table: &[i8; 16], x: Self::C) -> Self::C;
     /// Writes the bytes of each row as codes.
     fn keep(self, x: Self::C, to: [&mut [i8; 32]; 2]);
+    /// Bytes 4k to 4k + 3 of each of sixteen rows, as the k-th result.
+    fn words(self, rows: [&[u8; 16]; LANES]) -> [Self::C; 4];
+    /// Of four bytes of each of sixteen rows, that `at` 0..=3, which is signed, as `f32`.
+    fn byte(self, words: Self::C, at: usize) -> Self::F;
 
     /// `sum + bytes · by`, wrapping, bytes being 0..=255.
     fn weigh_bytes(self, sum: Self::N, bytes: &[u8; LANES], by: i32) -> Self::N;
@@ -207,10 +236,17 @@ pub trait Isa: Copy + Send + Sync + 'static {
     fn transpose(self, from: [&[u32; LANES]; LANES], to: &mut [[u32; LANES]; LANES]);
 }
 
-/// Sixteen weight rows whose codes are made as they are asked for, so that they need not leave the registers.
-pub trait Rows<I: Isa> {
-    /// Thirty-two codes of each of two rows. Mark the implementation `#[inline(always)]`.
-    fn codes(&self, isa: I, lanes: [usize; 2]) -> I::C;
+/// Up to eight parts of sixteen weight rows and an activation row, 32 inputs each. Codes are made as they are asked for, so
+/// that they need not leave the registers. Mark implementations `#[inline(always)]`.
+pub trait Span<I: Isa> {
+    /// How many parts there are.
+    fn parts(&self) -> usize;
+    /// Thirty-two codes of each of two rows. One part beyond the last may be asked for, whose codes are anything.
+    fn codes(&self, isa: I, lanes: [usize; 2], part: usize) -> I::C;
+    /// Thirty-two inputs, likewise.
+    fn inputs(&self, part: usize) -> &[i8; 32];
+    /// Asks the memory for an eighth of what is needed later. To be called with every eighth while the span is worked on.
+    fn ahead(&self, isa: I, eighth: usize);
 }
 
 /// An instruction set that may be chosen at run time.

@@ -4,7 +4,7 @@
 //! has (Cortex-A53, A72), `Neon<Dotprod>` adds `sdot` (Cortex-A55, A76 and later).
 #![allow(unsafe_code, reason = "intrinsics; the tokens below prove the CPU has them")]
 
-use super::{Isa, LANES, Rows, Task};
+use super::{Isa, LANES, Span, Task};
 use core::arch::aarch64::*;
 
 pub(super) mod dot;
@@ -148,19 +148,6 @@ impl<D: Dot> Isa for Neon<D> {
         lanes!(q => |i| vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from.as_ptr().add(i)))))
     }
     #[inline(always)]
-    fn load_halves(self, from: &[u32; LANES]) -> [F; 2] {
-        let (mut low, mut high) = ([0; LANES], [0; LANES]);
-        // SAFETY: see above; four words from 0, 4, 8 and 12 are inside the sixteen.
-        unsafe {
-            for at in [0, 4, 8, 12] {
-                let words = vld1q_u32(from.as_ptr().add(at));
-                vst1_u16(low.as_mut_ptr().add(at), vmovn_u32(words));
-                vst1_u16(high.as_mut_ptr().add(at), vshrn_n_u32::<16>(words));
-            }
-        }
-        [self.load_half(&low), self.load_half(&high)]
-    }
-    #[inline(always)]
     fn store_half(self, x: F, to: &mut [u16; LANES]) {
         let q = [0, 4, 8, 12];
         lanes!(q, x => |i, x| vst1_u16(to.as_mut_ptr().add(i), vreinterpret_u16_f16(vcvt_f16_f32(x))));
@@ -219,18 +206,19 @@ impl<D: Dot> Isa for Neon<D> {
     #[inline(always)]
     fn dot_rows<const WIDE: bool, const WHOLE: bool>(
         self,
-        rows: &impl Rows<Self>,
-        x: &[i8; 32],
+        span: &impl Span<Self>,
+        part: usize,
         _: i8,
     ) -> [Self::N; 2] {
         let mut out = [self.splat_int(0); 2];
         // SAFETY: see above.
         unsafe {
+            let x = span.inputs(part);
             let x = [vld1q_s8(x.as_ptr()), vld1q_s8(x.as_ptr().add(16))];
             for quad in 0..4 {
                 let mut sums = [[vdupq_n_s32(0); 4]; 2];
                 for r in [0, 2] {
-                    let codes = rows.codes(self, [4 * quad + r, 4 * quad + r + 1]);
+                    let codes = span.codes(self, [4 * quad + r, 4 * quad + r + 1], part);
                     for row in 0..2 {
                         for half in 0..2 {
                             let sum = &mut sums[if WHOLE { 0 } else { half }][r + row];
@@ -291,6 +279,31 @@ impl<D: Dot> Isa for Neon<D> {
             ]
         };
         [row(bits[0]), row(bits[1])]
+    }
+    #[inline(always)]
+    fn words(self, rows: [&[u8; 16]; LANES]) -> [Self::C; 4] {
+        // SAFETY: see above.
+        unsafe {
+            let mut words = [[[vdupq_n_u8(0); 2]; 2]; 4];
+            for (quad, rows) in rows.as_chunks::<4>().0.iter().enumerate() {
+                let rows = core::array::from_fn(|r| vreinterpretq_u32_u8(vld1q_u8(rows[r].as_ptr())));
+                for (word, column) in words.iter_mut().zip(transpose4(rows)) {
+                    word[quad / 2][quad % 2] = vreinterpretq_u8_u32(column);
+                }
+            }
+            words
+        }
+    }
+    #[inline(always)]
+    fn byte(self, words: Self::C, at: usize) -> F {
+        // SAFETY: see above.
+        unsafe {
+            let up = vdupq_n_s32(24 - 8 * (at % 4) as i32);
+            core::array::from_fn(|quad| {
+                let words = vreinterpretq_s32_u8(words[quad / 2][quad % 2]);
+                vcvtq_f32_s32(vshrq_n_s32::<24>(vshlq_s32(words, up)))
+            })
+        }
     }
     #[inline(always)]
     fn look_up(self, table: &[i8; 16], x: Self::C) -> Self::C {

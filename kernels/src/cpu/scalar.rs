@@ -2,7 +2,7 @@
 //! compared with bit by bit. Whatever takes a loop is a function of its own, once: this machine is for correctness and for
 //! processors with little memory for code.
 
-use super::{Detect, Isa, LANES, Rows, Task, fused};
+use super::{Detect, Isa, LANES, Span, Task, fused};
 use core::array::from_fn;
 use half::f16;
 
@@ -107,10 +107,6 @@ impl Isa for Scalar {
         from.map(|h| self.half(h))
     }
     #[inline(never)]
-    fn load_halves(self, from: &[u32; LANES]) -> [F; 2] {
-        [0, 16].map(|shift| self.load_half(&from.map(|x| (x >> shift) as u16)))
-    }
-    #[inline(never)]
     fn store_half(self, x: F, to: &mut [u16; LANES]) {
         *to = x.map(|x| f16::from_f32_const(x).to_bits());
     }
@@ -146,14 +142,14 @@ impl Isa for Scalar {
     #[inline(always)]
     fn dot_rows<const WIDE: bool, const WHOLE: bool>(
         self,
-        rows: &impl Rows<Scalar>,
-        x: &[i8; 32],
+        span: &impl Span<Scalar>,
+        part: usize,
         _: i8,
     ) -> [[i32; LANES]; 2] {
         let mut sums = [[0; LANES]; 2];
         for first in (0..LANES).step_by(2) {
-            for (lane, codes) in (first..).zip(rows.codes(self, [first, first + 1])) {
-                for (i, (code, x)) in codes.into_iter().zip(x).enumerate() {
+            for (lane, codes) in (first..).zip(span.codes(self, [first, first + 1], part)) {
+                for (i, (code, x)) in codes.into_iter().zip(span.inputs(part)).enumerate() {
                     let half = if WHOLE { 0 } else { i / 16 };
                     sums[half][lane] += i32::from(code as i8) * i32::from(*x);
                 }
@@ -183,6 +179,12 @@ impl Isa for Scalar {
         bits.map(|bits| from_fn(|i| (bits[i / 8] >> (i % 8) & 1) * value))
     }
     #[inline(never)]
+    fn words(self, rows: [&[u8; 16]; LANES]) -> [Self::C; 4] {
+        from_fn(|k| from_fn(|half| from_fn(|i| rows[8 * half + i / 4][4 * k + i % 4])))
+    }
+    fn byte(self, words: Self::C, at: usize) -> F {
+        from_fn(|lane| f32::from(words[lane / 8][lane % 8 * 4 + at % 4] as i8))
+    }
     fn look_up(self, table: &[i8; 16], x: Self::C) -> Self::C {
         x.map(|row| row.map(|x| table[usize::from(x & 15)] as u8))
     }

@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "unaligned loads and stores of whole arrays")]
 
 use super::LANES;
+use crate::array::map;
 use core::arch::x86_64::*;
 
 /// [`super::Isa::transpose_bytes`]: interleaving rows eight apart four times turns sixteen.
@@ -37,4 +38,13 @@ pub(super) fn zip_bytes(a: &[u8; LANES], b: &[u8; LANES], to: &mut [u8; 2 * LANE
         _mm_storeu_si128(p, _mm_unpacklo_epi8(a, b));
         _mm_storeu_si128(p.add(1), _mm_unpackhi_epi8(a, b));
     }
+}
+
+/// Eight words of two bytes from eight places. Put one by one into a register: a register that is read where several
+/// stores wrote waits until they are done.
+#[inline]
+#[target_feature(enable = "sse4.1")]
+pub(super) fn gather(from: &[[u8; 2]; 8]) -> __m128i {
+    let [a, b, c, d, e, f, g, h] = map(*from, i16::from_le_bytes);
+    _mm_setr_epi16(a, b, c, d, e, f, g, h)
 }

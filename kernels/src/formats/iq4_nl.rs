@@ -24,6 +24,7 @@ pub const LEVELS: [i8; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 2
 
 impl Quantized for IQ4NL {
     const BLOCK: usize = 32;
+    type Span = [Self; 8];
     const GROUP: usize = 32;
     const OFFSET: i32 = 0;
     const WIDE: bool = true;

@@ -9,9 +9,8 @@
 //! value[k] = d · (scale[g] − 32) · LEVELS[q[k]],      g = k / 32,   q in 0..=15
 //! ```
 
+use super::Quantized;
 use super::iq4_nl::LEVELS;
-use super::{MOST, Quantized};
-use crate::array::map;
 use crate::cpu::Isa;
 use bytemuck::{Pod, Zeroable};
 
@@ -37,23 +36,26 @@ fn apart(mut x: u64, bits: u32) -> u64 {
 
 impl Quantized for IQ4XS {
     const BLOCK: usize = 256;
+    type Span = [Self; 1];
     const GROUP: usize = 32;
     const OFFSET: i32 = 0;
     const WIDE: bool = true;
     const LARGEST: i8 = 127;
     const MINIMUM: bool = false;
     const FACTORS: bool = true;
+    const FACTOR_OFFSET: i8 = 32;
 
     #[inline(always)]
     fn steps(&self) -> [[u8; 2]; 2] {
         [self.d, [0; 2]]
     }
     #[inline(always)]
-    fn factors(&self) -> [[i8; MOST]; 2] {
+    fn packed<'a>(&'a self, room: &'a mut [u8; 16]) -> &'a [u8; 16] {
         let (low, high) = (u32::from_le_bytes(self.low), u16::from_le_bytes(self.high));
-        let sixes = apart(low.into(), 4) | apart(high.into(), 2) << 4;
-        let sixes: [u8; MOST] = bytemuck::cast([sixes.to_le_bytes(), [0; 8]]);
-        [map(sixes, |six| six as i8 - 32), [0; MOST]]
+        if let Some(eight) = room.first_chunk_mut() {
+            *eight = (apart(low.into(), 4) | apart(high.into(), 2) << 4).to_le_bytes();
+        }
+        room
     }
     #[inline(always)]
     fn codes<I: Isa>(of: [&Self; 2], isa: I, part: usize) -> I::C {

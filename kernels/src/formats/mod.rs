@@ -18,6 +18,7 @@
 //! A firmware takes the families it needs (features `small-quants`, `k-quants`, `iq-quants`, `halves`): each format costs a
 //! linear map of its own. For a build without a format, its type is one that cannot be computed with.
 
+use crate::array::map;
 use crate::cpu::{Isa, Task};
 use core::marker::PhantomData;
 
@@ -65,6 +66,8 @@ pub const MOST: usize = SPAN / 16;
 pub trait Quantized: bytemuck::Pod + Send + Sync {
     /// Values in a block: 32 or 256.
     const BLOCK: usize;
+    /// The blocks of [`SPAN`] values, an array of them.
+    type Span: bytemuck::Pod + AsRef<[Self]> + AsMut<[Self]>;
     /// Bytes of a block.
     const BYTES: usize = size_of::<Self>();
     /// Values that share a scale: 16 or 32.
@@ -84,16 +87,47 @@ pub trait Quantized: bytemuck::Pod + Send + Sync {
     /// The steps of the block, binary16: `d`, and if `MINIMUM` the `m` or `dmin` of minimums.
     fn steps(&self) -> [[u8; 2]; 2];
 
-    /// Of a format with `FACTORS`, those of each group: `scale = d · factor[0]` and `minimum = −dmin · factor[1]`. Else
-    /// `scale = d` and `minimum = m`.
+    /// Subtracted from a factor of scales.
+    const FACTOR_OFFSET: i8 = 0;
+
+    /// Of a format with `FACTORS`, sixteen bytes that hold them: as they lie in the block, or else made in `room`.
     #[inline(always)]
-    fn factors(&self) -> [[i8; MOST]; 2] {
-        [[1; MOST], [-1; MOST]]
+    fn packed<'a>(&'a self, room: &'a mut [u8; 16]) -> &'a [u8; 16] {
+        room
+    }
+
+    /// Of a format with `FACTORS`, those of all groups, made of the four words of `packed`: of group g byte g mod 4 of the
+    /// word g / 4, first of scales, then of minimums. `scale = d · (factor − FACTOR_OFFSET)` and `minimum = −dmin · factor`.
+    /// Formats without have `scale = d` and `minimum = m`.
+    #[inline(always)]
+    fn factors<B: Bytes>(words: [B; 4]) -> [[B; 4]; 2] {
+        [words; 2]
     }
 
     /// The codes of values 32 · `part` and up, of blocks of two rows. Best where the compiler knows `part` modulo 4: shifts
     /// are then constants.
     fn codes<I: Isa>(of: [&Self; 2], isa: I, part: usize) -> I::C;
+}
+
+/// Bytes that are worked on in parallel: four of one row, or of many.
+pub trait Bytes: Copy {
+    /// `(x >> right) & mask` of each byte, as [`Isa::bits`].
+    fn bits(self, right: i32, mask: u8) -> Self;
+    /// `self | other`.
+    fn or(self, other: Self) -> Self;
+}
+
+/// Four bytes, the first of them lowest.
+impl Bytes for u32 {
+    #[inline(always)]
+    fn bits(self, right: i32, mask: u8) -> u32 {
+        let moved = if right < 0 { self << (-right & 31) } else { self >> (right & 31) };
+        moved & u32::from_ne_bytes([mask; 4])
+    }
+    #[inline(always)]
+    fn or(self, other: u32) -> u32 {
+        self | other
+    }
 }
 
 /// The blocks of a row; bytes after the last whole one are left out.
@@ -254,7 +288,7 @@ impl<F: Quantized> Task for Blocks<'_, F> {
                 isa.keep(F::codes([block; 2], isa, part), [codes, &mut [0; PART]]);
             }
             let [d, m] = block.steps().map(|step| isa.half(u16::from_le_bytes(step)));
-            let [scales, minimums] = block.factors();
+            let [scales, minimums] = factors(block);
             for (k, (y, &code)) in out.iter_mut().zip(codes.as_flattened()).enumerate() {
                 let group = k / F::GROUP;
                 let scaled = d * f32::from(scales[group]) * (i32::from(code) - F::OFFSET) as f32;
@@ -262,6 +296,17 @@ impl<F: Quantized> Task for Blocks<'_, F> {
             }
         }
     }
+}
+
+/// What scales `d` and `−m` in each group of a block.
+fn factors<F: Quantized>(block: &F) -> [[i8; MOST]; 2] {
+    if !F::FACTORS {
+        return [[1; MOST], [-1; MOST]];
+    }
+    let words: [[u8; 4]; 4] = bytemuck::cast(*block.packed(&mut [0; 16]));
+    let [scales, minimums] = F::factors(map(words, u32::from_le_bytes));
+    let bytes = |words| -> [u8; MOST] { bytemuck::cast(map(words, u32::to_le_bytes)) };
+    [map(bytes(scales), |f| f as i8 - F::FACTOR_OFFSET), map(bytes(minimums), |f| f as i8)]
 }
 
 /// Decoding of a float format.

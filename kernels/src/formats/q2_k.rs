@@ -11,8 +11,8 @@
 //!
 //! Within a half, byte l holds values l, l + 32, l + 64, l + 96 in its bits 0-1, 2-3, 4-5, 6-7.
 
-use super::{MOST, Quantized};
-use crate::array::map;
+use super::{Bytes, Quantized};
+use crate::array::four;
 use crate::cpu::Isa;
 use bytemuck::{Pod, Zeroable};
 
@@ -28,6 +28,7 @@ pub(super) struct Q2K {
 
 impl Quantized for Q2K {
     const BLOCK: usize = 256;
+    type Span = [Self; 1];
     const GROUP: usize = 16;
     const OFFSET: i32 = 0;
     const WIDE: bool = false;
@@ -40,8 +41,12 @@ impl Quantized for Q2K {
         [self.d, self.dmin]
     }
     #[inline(always)]
-    fn factors(&self) -> [[i8; MOST]; 2] {
-        [map(self.groups, |g| (g & 15) as i8), map(self.groups, |g| (g >> 4) as i8)]
+    fn packed<'a>(&'a self, _: &'a mut [u8; 16]) -> &'a [u8; 16] {
+        &self.groups
+    }
+    #[inline(always)]
+    fn factors<B: Bytes>(words: [B; 4]) -> [[B; 4]; 2] {
+        [four(words, |w| w.bits(0, 15)), four(words, |w| w.bits(4, 15))]
     }
     #[inline(always)]
     fn codes<I: Isa>(of: [&Self; 2], isa: I, part: usize) -> I::C {

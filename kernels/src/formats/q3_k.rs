@@ -12,8 +12,7 @@
 //! The low four bits of the scale of group g are in byte g mod 8 of `packed`, low nibble for g < 8 and high nibble
 //! after; its high two bits are bits 2 · (g div 4) and up of byte 8 + g mod 4.
 
-use super::{MOST, Quantized};
-use crate::array::map;
+use super::{Bytes, Quantized};
 use crate::cpu::Isa;
 use bytemuck::{Pod, Zeroable};
 
@@ -27,35 +26,37 @@ pub(super) struct Q3K {
     d: [u8; 2],
 }
 
-/// The low four and the low two bits of each byte of a word.
-const FOURS: u32 = 0x0f0f_0f0f;
-const TWOS: u32 = 0x0303_0303;
-
 impl Quantized for Q3K {
     const BLOCK: usize = 256;
+    type Span = [Self; 1];
     const GROUP: usize = 16;
     const OFFSET: i32 = 4;
     const WIDE: bool = false;
     const LARGEST: i8 = 7;
     const MINIMUM: bool = false;
     const FACTORS: bool = true;
+    const FACTOR_OFFSET: i8 = 32;
 
     #[inline(always)]
     fn steps(&self) -> [[u8; 2]; 2] {
         [self.d, [0; 2]]
     }
     #[inline(always)]
-    fn factors(&self) -> [[i8; MOST]; 2] {
-        let words = self.packed.as_chunks().0;
-        let [even, odd, high] = [0, 1, 2].map(|i| words.get(i).map_or(0, |w| u32::from_le_bytes(*w)));
+    fn packed<'a>(&'a self, room: &'a mut [u8; 16]) -> &'a [u8; 16] {
+        if let Some(twelve) = room.first_chunk_mut() {
+            *twelve = self.packed;
+        }
+        room
+    }
+    #[inline(always)]
+    fn factors<B: Bytes>([first, second, high, _]: [B; 4]) -> [[B; 4]; 2] {
         let sixes = [
-            even & FOURS | (high & TWOS) << 4,
-            odd & FOURS | (high >> 2 & TWOS) << 4,
-            even >> 4 & FOURS | (high >> 4 & TWOS) << 4,
-            odd >> 4 & FOURS | (high >> 6 & TWOS) << 4,
+            first.bits(0, 15).or(high.bits(-4, 48)),
+            second.bits(0, 15).or(high.bits(-2, 48)),
+            first.bits(4, 15).or(high.bits(0, 48)),
+            second.bits(4, 15).or(high.bits(2, 48)),
         ];
-        let sixes: [u8; MOST] = bytemuck::cast(sixes.map(u32::to_le_bytes));
-        [map(sixes, |six| six as i8 - 32), [0; MOST]]
+        [sixes; 2]
     }
     #[inline(always)]
     fn codes<I: Isa>(of: [&Self; 2], isa: I, part: usize) -> I::C {

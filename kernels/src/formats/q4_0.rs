@@ -21,6 +21,7 @@ pub(super) struct Q4_0 {
 
 impl Quantized for Q4_0 {
     const BLOCK: usize = 32;
+    type Span = [Self; 8];
     const GROUP: usize = 32;
     const OFFSET: i32 = 8;
     const WIDE: bool = false;

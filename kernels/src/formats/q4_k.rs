@@ -13,7 +13,7 @@
 //! 4..8. For groups 4..8, bytes 8..12 hold the low four bits of the scale (low nibble) and of the minimum (high
 //! nibble); the two bits above are the top bits of bytes 0..4 and 4..8.
 
-use super::{MOST, Quantized};
+use super::{Bytes, Quantized};
 use crate::cpu::Isa;
 use bytemuck::{Pod, Zeroable};
 
@@ -40,17 +40,17 @@ impl Head {
         [self.d, self.dmin]
     }
 
-    /// The eight scales and the eight minimums, four bytes at a time.
     #[inline(always)]
-    pub(super) fn factors(&self) -> [[i8; MOST]; 2] {
-        const SIXES: u32 = 0x3f3f_3f3f;
-        const FOURS: u32 = 0x0f0f_0f0f;
-        const TWOS: u32 = 0x0303_0303;
-        let words = self.packed.as_chunks().0;
-        let [scales, minimums, low] = [0, 1, 2].map(|i| words.get(i).map_or(0, |w| u32::from_le_bytes(*w)));
-        let scales = [scales & SIXES, low & FOURS | (scales >> 6 & TWOS) << 4, 0, 0];
-        let minimums = [minimums & SIXES, low >> 4 & FOURS | (minimums >> 6 & TWOS) << 4, 0, 0];
-        [bytemuck::cast(scales.map(u32::to_le_bytes)), bytemuck::cast(minimums.map(u32::to_le_bytes))]
+    pub(super) fn bytes(&self) -> &[u8; 16] {
+        bytemuck::cast_ref(self)
+    }
+
+    /// The eight scales and the eight minimums, four at a time. The first word of the head is the steps.
+    #[inline(always)]
+    pub(super) fn factors<B: Bytes>([_, scales, minimums, low]: [B; 4]) -> [[B; 4]; 2] {
+        let (first, last) = (scales.bits(0, 63), low.bits(0, 15).or(scales.bits(2, 48)));
+        let (first_minimum, last_minimum) = (minimums.bits(0, 63), low.bits(4, 15).or(minimums.bits(2, 48)));
+        [[first, last, first, last], [first_minimum, last_minimum, first_minimum, last_minimum]]
     }
 }
 
@@ -63,6 +63,7 @@ pub(super) fn fours<I: Isa>(isa: I, quants: [&[[u8; 32]; 4]; 2], part: usize) ->
 
 impl Quantized for Q4K {
     const BLOCK: usize = 256;
+    type Span = [Self; 1];
     const GROUP: usize = 32;
     const OFFSET: i32 = 0;
     const WIDE: bool = false;
@@ -75,8 +76,12 @@ impl Quantized for Q4K {
         self.head.steps()
     }
     #[inline(always)]
-    fn factors(&self) -> [[i8; MOST]; 2] {
-        self.head.factors()
+    fn packed<'a>(&'a self, _: &'a mut [u8; 16]) -> &'a [u8; 16] {
+        self.head.bytes()
+    }
+    #[inline(always)]
+    fn factors<B: Bytes>(words: [B; 4]) -> [[B; 4]; 2] {
+        Head::factors(words)
     }
     #[inline(always)]
     fn codes<I: Isa>(of: [&Self; 2], isa: I, part: usize) -> I::C {

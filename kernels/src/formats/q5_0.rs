@@ -29,6 +29,7 @@ pub(super) fn fives<I: Isa>(isa: I, fifth: [[u8; 4]; 2], quants: [&[u8; 16]; 2])
 
 impl Quantized for Q5_0 {
     const BLOCK: usize = 32;
+    type Span = [Self; 8];
     const GROUP: usize = 32;
     const OFFSET: i32 = 16;
     const WIDE: bool = false;

@@ -26,6 +26,7 @@ pub(super) struct Q5_1 {
 
 impl Quantized for Q5_1 {
     const BLOCK: usize = 32;
+    type Span = [Self; 8];
     const GROUP: usize = 32;
     const OFFSET: i32 = 0;
     const WIDE: bool = false;

@@ -11,7 +11,7 @@
 //! ```
 
 use super::q4_k::{Head, fours};
-use super::{MOST, Quantized};
+use super::{Bytes, Quantized};
 use crate::cpu::Isa;
 use bytemuck::{Pod, Zeroable};
 
@@ -26,6 +26,7 @@ pub(super) struct Q5K {
 
 impl Quantized for Q5K {
     const BLOCK: usize = 256;
+    type Span = [Self; 1];
     const GROUP: usize = 32;
     const OFFSET: i32 = 0;
     const WIDE: bool = false;
@@ -38,8 +39,12 @@ impl Quantized for Q5K {
         self.head.steps()
     }
     #[inline(always)]
-    fn factors(&self) -> [[i8; MOST]; 2] {
-        self.head.factors()
+    fn packed<'a>(&'a self, _: &'a mut [u8; 16]) -> &'a [u8; 16] {
+        self.head.bytes()
+    }
+    #[inline(always)]
+    fn factors<B: Bytes>(words: [B; 4]) -> [[B; 4]; 2] {
+        Head::factors(words)
     }
     #[inline(always)]
     fn codes<I: Isa>(of: [&Self; 2], isa: I, part: usize) -> I::C {

@@ -12,8 +12,7 @@
 //! Within a half, for l in 0..32: the low nibbles of bytes l and l + 32 of `low` belong to values l and l + 32, the
 //! high nibbles to values l + 64 and l + 96; byte l of `high` holds the upper bits of those four, lowest first.
 
-use super::{MOST, Quantized};
-use crate::array::map;
+use super::Quantized;
 use crate::cpu::Isa;
 use bytemuck::{Pod, Zeroable};
 
@@ -29,6 +28,7 @@ pub(super) struct Q6K {
 
 impl Quantized for Q6K {
     const BLOCK: usize = 256;
+    type Span = [Self; 1];
     const GROUP: usize = 16;
     const OFFSET: i32 = 32;
     const WIDE: bool = false;
@@ -41,8 +41,8 @@ impl Quantized for Q6K {
         [self.d, [0; 2]]
     }
     #[inline(always)]
-    fn factors(&self) -> [[i8; MOST]; 2] {
-        [map(self.factors, |f| f as i8), [0; MOST]]
+    fn packed<'a>(&'a self, _: &'a mut [u8; 16]) -> &'a [u8; 16] {
+        &self.factors
     }
     #[inline(always)]
     fn codes<I: Isa>(of: [&Self; 2], isa: I, part: usize) -> I::C {

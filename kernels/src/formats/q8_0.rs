@@ -21,6 +21,7 @@ pub(super) struct Q8_0 {
 
 impl Quantized for Q8_0 {
     const BLOCK: usize = 32;
+    type Span = [Self; 8];
     const GROUP: usize = 32;
     const OFFSET: i32 = 0;
     const WIDE: bool = true;

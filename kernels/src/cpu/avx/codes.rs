@@ -37,3 +37,19 @@ pub(super) fn spread(bits: [[u8; 4]; 2], value: u8) -> [__m256i; 2] {
     };
     [half(0, 0x0101_0101_0101_0101), half(0x0202_0202_0202_0202, 0x0303_0303_0303_0303)]
 }
+
+/// The four columns of words of eight rows: row r beside row r + 4, so that they come out in order.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn columns(rows: &[&[u8; 16]; 8]) -> [__m256i; 4] {
+    let [a, b] = [beside(rows[0], rows[4]), beside(rows[1], rows[5])];
+    let [c, d] = [beside(rows[2], rows[6]), beside(rows[3], rows[7])];
+    let (ab, ab_high) = (_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+    let (cd, cd_high) = (_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d));
+    [
+        _mm256_unpacklo_epi64(ab, cd),
+        _mm256_unpackhi_epi64(ab, cd),
+        _mm256_unpacklo_epi64(ab_high, cd_high),
+        _mm256_unpackhi_epi64(ab_high, cd_high),
+    ]
+}

@@ -2,6 +2,7 @@
 
 use super::*;
 use core::array::from_fn;
+use std::vec::Vec;
 
 on_each_isa! {
     every_half_becomes_the_same_float: |isa| {
@@ -10,11 +11,8 @@ on_each_isa! {
             let want = Scalar.load_half(&halves).map(f32::to_bits);
             assert_eq!(lanes(isa, isa.load_half(&halves)).map(f32::to_bits), want, "{} {start:#x}", I::NAME);
             assert_eq!(halves.map(|h| isa.half(h).to_bits()), want, "{} {start:#x}", I::NAME);
-            let pairs = halves.map(|h| u32::from(h) | u32::from(!h) << 16);
-            let [low, high] = isa.load_halves(&pairs);
-            let others = Scalar.load_half(&halves.map(|h| !h)).map(f32::to_bits);
-            assert_eq!(lanes(isa, low).map(f32::to_bits), want, "{} {start:#x}", I::NAME);
-            assert_eq!(lanes(isa, high).map(f32::to_bits), others, "{} {start:#x}", I::NAME);
+            let gathered = isa.halves(halves.map(u16::to_le_bytes));
+            assert_eq!(lanes(isa, gathered).map(f32::to_bits), want, "{} {start:#x}", I::NAME);
         }
     }
 }
@@ -132,13 +130,26 @@ on_each_isa! {
     }
 }
 
-/// Sixteen rows that are in memory already.
-struct Kept<'a>(&'a [[i8; 32]; LANES]);
+/// Sixteen rows that are in memory already, and inputs: up to eight parts of both.
+struct Kept<'a>(&'a [[[i8; 32]; LANES]], &'a [[i8; 32]]);
 
-impl<I: Isa> Rows<I> for Kept<'_> {
+impl<I: Isa> Span<I> for Kept<'_> {
     #[inline(always)]
-    fn codes(&self, isa: I, lanes: [usize; 2]) -> I::C {
-        isa.bytes(lanes.map(|lane| bytemuck::cast_ref(&self.0[lane])))
+    fn parts(&self) -> usize {
+        self.0.len()
+    }
+    #[inline(always)]
+    fn codes(&self, isa: I, lanes: [usize; 2], part: usize) -> I::C {
+        let rows = self.0.get(part).unwrap_or(&[[9; 32]; LANES]);
+        isa.bytes(lanes.map(|lane| bytemuck::cast_ref(&rows[lane])))
+    }
+    #[inline(always)]
+    fn inputs(&self, part: usize) -> &[i8; 32] {
+        self.1.get(part).unwrap_or(&[9; 32])
+    }
+    #[inline(always)]
+    fn ahead(&self, _: I, eighth: usize) {
+        assert!(eighth < 8);
     }
 }
 
@@ -150,15 +161,50 @@ on_each_isa! {
                 from_fn(|_| from_fn(|_| if round == 0 { -128 } else { random.next() as i8 }));
             let narrow = wide.map(|row| row.map(|code| code & 127));
             let x = from_fn(|_| if round == 0 { -127 } else { random.between(-127, 127) as i8 });
-            check_rows(isa, isa.dot_rows::<true, false>(&Kept(&wide), &x, 127), &wide, &x, I::WIDE_BIAS);
-            check_rows(isa, isa.dot_rows::<false, false>(&Kept(&narrow), &x, 127), &narrow, &x, 0);
-            let whole = |rows: &[[i8; 32]; LANES], bias| from_fn(|r| dot(&rows[r], &x, bias) as f32);
-            let [got, _] = isa.dot_rows::<true, true>(&Kept(&wide), &x, 127);
-            assert_eq!(lanes(isa, isa.float(got)), whole(&wide, I::WIDE_BIAS), "{}", I::NAME);
+            check_rows(isa, isa.dot_rows::<true, false>(&Kept(&[wide], &[x]), 0, 127), &wide, &x, I::WIDE_BIAS);
+            check_rows(isa, isa.dot_rows::<false, false>(&Kept(&[narrow], &[x]), 0, 127), &narrow, &x, 0);
+            let [got, _] = isa.dot_rows::<true, true>(&Kept(&[wide], &[x]), 0, 127);
+            assert_eq!(lanes(isa, isa.float(got)), whole(&wide, &x, I::WIDE_BIAS), "{}", I::NAME);
             for largest in [127, 64, 63, 31, 15, 3] {
                 let narrow = narrow.map(|row| row.map(|code| code.min(largest)));
-                let [got, _] = isa.dot_rows::<false, true>(&Kept(&narrow), &x, largest);
-                assert_eq!(lanes(isa, isa.float(got)), whole(&narrow, 0), "{} up to {largest}", I::NAME);
+                let [got, _] = isa.dot_rows::<false, true>(&Kept(&[narrow], &[x]), 0, largest);
+                assert_eq!(lanes(isa, isa.float(got)), whole(&narrow, &x, 0), "{} up to {largest}", I::NAME);
+            }
+        }
+    }
+}
+
+on_each_isa! {
+    all_parts_of_a_span_are_multiplied_exactly: |isa| {
+        let mut random = Random(8);
+        for parts in 0..=8 {
+            let x: Vec<[i8; 32]> = (0..parts).map(|_| from_fn(|_| random.between(-127, 127) as i8)).collect();
+            let wide: Vec<[[i8; 32]; LANES]> =
+                (0..parts).map(|_| from_fn(|_| from_fn(|_| random.next() as i8))).collect();
+            let narrow: Vec<_> = wide.iter().map(|rows| rows.map(|row| row.map(|code| code & 15))).collect();
+            let mut sums = [[[isa.splat_int(0); 2]; 8]; 4];
+            isa.dot_span::<true, false>(&Kept(&wide, &x), 127, &mut sums[0]);
+            isa.dot_span::<true, true>(&Kept(&wide, &x), 127, &mut sums[1]);
+            isa.dot_span::<false, false>(&Kept(&narrow, &x), 15, &mut sums[2]);
+            isa.dot_span::<false, true>(&Kept(&narrow, &x), 15, &mut sums[3]);
+            for part in 0..parts {
+                check_rows(isa, sums[0][part], &wide[part], &x[part], I::WIDE_BIAS);
+                check_rows(isa, sums[2][part], &narrow[part], &x[part], 0);
+                let got = |sums: &[[I::N; 2]; 8]| lanes(isa, isa.float(sums[part][0]));
+                assert_eq!(got(&sums[1]), whole(&wide[part], &x[part], I::WIDE_BIAS), "{}", I::NAME);
+                assert_eq!(got(&sums[3]), whole(&narrow[part], &x[part], 0), "{}", I::NAME);
+            }
+        }
+    }
+}
+
+on_each_isa! {
+    words_of_sixteen_rows_are_turned: |isa| {
+        let rows: [[u8; 16]; LANES] = from_fn(|r| from_fn(|i| (16 * r + i) as u8));
+        for (k, words) in isa.words(rows.each_ref()).into_iter().enumerate() {
+            for at in 0..4 {
+                let want = from_fn(|r| f32::from(rows[r][4 * k + at] as i8));
+                assert_eq!(lanes(isa, isa.byte(words, at)), want, "{} word {k}", I::NAME);
             }
         }
     }
@@ -204,6 +250,10 @@ on_each_isa! {
             }
         }
     }
+}
+
+fn whole(rows: &[[i8; 32]; LANES], x: &[i8; 32], bias: i32) -> [f32; LANES] {
+    from_fn(|r| dot(&rows[r], x, bias) as f32)
 }
 
 fn dot(codes: &[i8], x: &[i8], bias: i32) -> i32 {

@@ -1,8 +1,9 @@
 //! Quantized weights times the 8-bit codes of activations.
 
-use super::{Kind, Lane, turn};
-use crate::cpu::{Isa, LANES, Rows};
-use crate::formats::{self, MOST, PART, Quantized, SPAN};
+use super::steps::Steps;
+use super::{Kind, Lane, row, turn};
+use crate::cpu::{Isa, LANES};
+use crate::formats::{self, PART, Quantized, SPAN};
 use crate::ops::quantize::{self, Group};
 use crate::weight::Matrix;
 use core::marker::PhantomData;
@@ -107,29 +108,7 @@ impl<F: Quantized> Kind for Integer<F> {
 
     #[inline(always)]
     fn single<I: Isa>(isa: I, w: &Matrix<'_>, first: usize, x: &[Group], _: &mut [f32]) -> Option<I::F> {
-        let (mut rows, next) = (rows_of::<F>(w, first), rows_of::<F>(w, first + LANES));
-        let n = rows.iter().fold(x.len() * PART / F::BLOCK, |n, row| n.min(row.len()));
-        for row in &mut rows {
-            *row = row.get(..n)?; // one length for all, so that no bound is checked inside
-        }
-        let mut y = isa.splat(0.0);
-        for (b, x) in x.chunks_exact(F::BLOCK / PART).take(n).enumerate() {
-            let blocks = blocks_of(&rows, b)?;
-            let steps = Steps::of(isa, &blocks);
-            for (quad, x) in x.chunks(4).enumerate() {
-                // One by one: where a part is known, places and shifts are.
-                macro_rules! parts {
-                    ($($part:literal)*) => {$(
-                        if let Some(x) = x.get($part) {
-                            fetch(isa, &rows, &next, b * (F::BLOCK / PART) + 4 * quad + $part);
-                            y = Self::part(isa, &Part(&blocks, 4 * quad + $part), x, &steps, y);
-                        }
-                    )*};
-                }
-                parts!(0 1 2 3);
-            }
-        }
-        Some(y)
+        row::times::<I, F>(isa, w, first, x)
     }
 
     #[inline(always)]
@@ -194,28 +173,7 @@ fn lane<I: Isa>(isa: I, lanes: &[Lane], at: usize) -> I::F {
 /// One group of a format in terms of one group of activations, which may hold two of them.
 impl<F: Quantized> Integer<F> {
     /// Groups of the format in a group of activations.
-    const PARTS: usize = quantize::GROUP / F::GROUP;
-
-    /// One group of activations times the same inputs of sixteen weight rows, added to `y`.
-    #[inline(always)]
-    fn part<I: Isa>(isa: I, rows: &Part<'_, '_, F>, x: &Group, steps: &Steps<I, F>, mut y: I::F) -> I::F {
-        let x_codes = bytemuck::cast_ref(quantize::codes(x));
-        let sums = match (F::WIDE, Self::PARTS == 1) {
-            (true, true) => isa.dot_rows::<true, true>(rows, x_codes, F::LARGEST),
-            (true, false) => isa.dot_rows::<true, false>(rows, x_codes, F::LARGEST),
-            (false, true) => isa.dot_rows::<false, true>(rows, x_codes, F::LARGEST),
-            (false, false) => isa.dot_rows::<false, false>(rows, x_codes, F::LARGEST),
-        };
-        for half in 0..Self::PARTS {
-            let i = isa.add_int(sums[half], Self::start(isa, x, half));
-            let group = rows.1 * Self::PARTS + half;
-            y = Self::scaled(isa, i, steps.scale(isa, group), x, y);
-            if F::MINIMUM {
-                y = Self::raised(isa, steps.minimum(isa, group), x, half, y);
-            }
-        }
-        y
-    }
+    pub(super) const PARTS: usize = quantize::GROUP / F::GROUP;
 
     /// `by · Σ x` of a part.
     #[inline(always)]
@@ -226,7 +184,7 @@ impl<F: Quantized> Integer<F> {
 
     /// Where the sum of products begins: what the offset of the codes takes off.
     #[inline(always)]
-    fn start<I: Isa>(isa: I, x: &Group, part: usize) -> I::N {
+    pub(super) fn start<I: Isa>(isa: I, x: &Group, part: usize) -> I::N {
         match F::OFFSET + if F::WIDE { I::WIDE_BIAS } else { 0 } {
             0 => isa.splat_int(0),
             offset => Self::sum(isa, x, part, -offset as i16),
@@ -235,13 +193,13 @@ impl<F: Quantized> Integer<F> {
 
     /// `y + scale · scale_x · i`.
     #[inline(always)]
-    fn scaled<I: Isa>(isa: I, i: I::N, scale: I::F, x: &Group, y: I::F) -> I::F {
+    pub(super) fn scaled<I: Isa>(isa: I, i: I::N, scale: I::F, x: &Group, y: I::F) -> I::F {
         isa.fma(isa.float(i), isa.mul(scale, isa.splat(quantize::scale(x))), y)
     }
 
     /// `y + minimum · scale_x · Σ x`.
     #[inline(always)]
-    fn raised<I: Isa>(isa: I, minimum: I::F, x: &Group, part: usize, y: I::F) -> I::F {
+    pub(super) fn raised<I: Isa>(isa: I, minimum: I::F, x: &Group, part: usize, y: I::F) -> I::F {
         let sum = isa.float(Self::sum(isa, x, part, 1));
         isa.fma(minimum, isa.mul(isa.splat(quantize::scale(x)), sum), y)
     }
@@ -261,65 +219,9 @@ fn dot_panel<I: Isa, F: Quantized, const T: usize, const P: usize>(
     }
 }
 
-/// What scales the codes of a block of each of sixteen weight rows.
-struct Steps<I: Isa, F> {
-    d: I::F,
-    m: I::F,
-    /// Of each group: a factor of each row.
-    factors: [[[u8; LANES]; MOST]; 2],
-    format: PhantomData<F>,
-}
-
-impl<I: Isa, F: Quantized> Steps<I, F> {
-    #[inline(always)]
-    fn of(isa: I, blocks: &[&F; LANES]) -> Self {
-        let mut steps = [0; LANES];
-        let mut factors = [[[0; MOST]; LANES]; 2];
-        for (lane, block) in blocks.iter().enumerate() {
-            steps[lane] = u32::from_le_bytes(bytemuck::cast(block.steps()));
-            if F::FACTORS {
-                let [scales, minimums] = block.factors();
-                (factors[0][lane], factors[1][lane]) = (bytemuck::cast(scales), bytemuck::cast(minimums));
-            }
-        }
-        let mut turned = [[[0; LANES]; MOST]; 2];
-        if F::FACTORS {
-            isa.transpose_bytes(factors[0].each_ref(), &mut turned[0]);
-        }
-        if F::FACTORS && F::MINIMUM {
-            isa.transpose_bytes(factors[1].each_ref(), &mut turned[1]);
-        }
-        let [d, m] = isa.load_halves(&steps);
-        let m = if F::FACTORS { isa.mul(m, isa.splat(-1.0)) } else { m };
-        Self { d, m, factors: turned, format: PhantomData }
-    }
-
-    #[inline(always)]
-    fn scale(&self, isa: I, group: usize) -> I::F {
-        let factor = || isa.load_codes(bytemuck::cast_ref(&self.factors[0][group % MOST]));
-        if F::FACTORS { isa.mul(self.d, factor()) } else { self.d }
-    }
-
-    #[inline(always)]
-    fn minimum(&self, isa: I, group: usize) -> I::F {
-        let factor = || isa.load_codes(bytemuck::cast_ref(&self.factors[1][group % MOST]));
-        if F::FACTORS { isa.mul(self.m, factor()) } else { self.m }
-    }
-}
-
-/// A block of each of sixteen weight rows, and which part of it.
-struct Part<'b, 'w, F>(&'b [&'w F; LANES], usize);
-
-impl<I: Isa, F: Quantized> Rows<I> for Part<'_, '_, F> {
-    #[inline(always)]
-    fn codes(&self, isa: I, lanes: [usize; 2]) -> I::C {
-        F::codes([self.0[lanes[0]], self.0[lanes[1]]], isa, self.1)
-    }
-}
-
 /// Sixteen weight rows; the last one again for those beyond it, whose results nobody reads.
 #[inline(always)]
-fn rows_of<'w, F: Quantized>(w: &Matrix<'w>, first: usize) -> [&'w [F]; LANES] {
+pub(super) fn rows_of<'w, F: Quantized>(w: &Matrix<'w>, first: usize) -> [&'w [F]; LANES] {
     let mut rows = [&[][..]; LANES];
     for (lane, row) in rows.iter_mut().enumerate() {
         *row = formats::blocks(w.row((first + lane).min(w.height.saturating_sub(1))));
@@ -335,20 +237,4 @@ fn blocks_of<'w, F>(rows: &[&'w [F]; LANES], b: usize) -> Option<[&'w F; LANES]>
         *block = row.get(b)?;
     }
     Some(blocks)
-}
-
-/// Asks for what is read two spans later. Sixteen rows are read by turns, a span of each: too little for a CPU to see what
-/// comes next. Each part asks for two rows, since all at once would be more lines than can be on their way.
-#[inline(always)]
-fn fetch<I: Isa, F: Quantized>(isa: I, rows: &[&[F]; LANES], next: &[&[F]; LANES], part: usize) {
-    const PARTS: usize = SPAN / PART;
-    let (span, bytes) = (part / PARTS + 2, SPAN / F::BLOCK * F::BYTES);
-    let row_bytes = size_of_val(rows[0]);
-    let (ahead, at) =
-        if span * bytes < row_bytes { (rows, span * bytes) } else { (next, span * bytes - row_bytes) };
-    for row in ahead.as_chunks::<2>().0[part % PARTS] {
-        for line in (0..bytes).step_by(64) {
-            isa.fetch(bytemuck::cast_slice(row), at + line);
-        }
-    }
 }

@@ -13,7 +13,7 @@
 //!
 //! A single activation row, as in decoding, has nothing to share a panel with, and turning one costs more than the
 //! multiplication. Quantized kinds then multiply along the rows of the weights, sixteen at once, and turn the integer
-//! sums instead: the same sums in another order, and integers do not mind. Floats do mind; their panel is then short
+//! sums instead (`row.rs`): the same sums in another order, and integers do not mind. Floats do mind; their panel is then short
 //! enough to stay in the nearest cache while the memory brings the next.
 //!
 //! Quantized weights (`integer.rs`) multiply the 8-bit codes of [`super::quantize`]. For each group of inputs
@@ -39,6 +39,8 @@ use core::ops::Range;
 
 mod floating;
 mod integer;
+mod row;
+mod steps;
 
 pub(crate) use floating::Floating;
 pub(crate) use integer::Integer;

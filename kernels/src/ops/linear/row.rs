@@ -1,0 +1,168 @@
+//! Quantized weights times a single activation row: decoding, where every weight is used once.
+//!
+//! There is no panel: sixteen weight rows are multiplied as they lie, each by the same inputs, a span of 256 at a time. The
+//! integer sums of a span's groups are made first, in the order of rows that an instruction set likes best (eight at a
+//! time where there are registers for no more addresses), and wait in the nearest cache; then they are scaled and added to
+//! the result, group by group, sixteen rows at once. Two short loops stay where a CPU keeps decoded instructions; one
+//! that did both for sixteen rows did not, and two threads of a core waited for its decoder.
+
+use super::integer::{Integer, rows_of};
+use super::steps::Steps;
+use crate::cpu::{Isa, LANES, Span};
+use crate::formats::{PART, Quantized, SPAN};
+use crate::ops::quantize::{self, Group};
+use crate::weight::Matrix;
+use bytemuck::Zeroable;
+use core::ops::Range;
+
+/// Groups of activations in a span.
+const PARTS: usize = SPAN / PART;
+
+/// A span of sixteen weight rows, the activations it meets, and what is wanted from memory meanwhile.
+struct Meeting<'a, F: Quantized> {
+    rows: [&'a F::Span; LANES],
+    x: &'a [Group; PARTS],
+    parts: usize,
+    ahead: Ahead<'a, F>,
+}
+
+/// A span of sixteen rows that comes later, so many bytes behind the first of each. Rows are read by turns, a span of each:
+/// too little for a CPU to see what comes next.
+struct Ahead<'a, F>(&'a [&'a [F]; LANES], usize);
+
+impl<F: Quantized> Ahead<'_, F> {
+    /// Cache lines of a row, and how many of them are asked for while products are made; the others while they are scaled.
+    /// Memory is busy all the time then, and never asked for more lines than can be on their way.
+    const LINES: usize = size_of::<F::Span>().div_ceil(64);
+    const FIRST: usize = (2 * Self::LINES).div_ceil(3);
+
+    /// Asks the memory for some lines of two of the rows.
+    #[inline(always)]
+    fn ask<I: Isa>(&self, isa: I, eighth: usize, lines: Range<usize>) {
+        for row in self.0.as_chunks::<2>().0[eighth % PARTS] {
+            for line in lines.clone() {
+                isa.fetch(bytemuck::cast_slice(row), self.1 + 64 * line);
+            }
+        }
+    }
+}
+
+impl<I: Isa, F: Quantized> Span<I> for Meeting<'_, F> {
+    #[inline(always)]
+    fn parts(&self) -> usize {
+        self.parts
+    }
+    #[inline(always)]
+    fn codes(&self, isa: I, lanes: [usize; 2], part: usize) -> I::C {
+        let [a, b] = [self.rows[lanes[0]], self.rows[lanes[1]]];
+        F::codes([block(a, part), block(b, part)], isa, part)
+    }
+    #[inline(always)]
+    fn inputs(&self, part: usize) -> &[i8; PART] {
+        bytemuck::cast_ref(quantize::codes(&self.x[part % PARTS]))
+    }
+    #[inline(always)]
+    fn ahead(&self, isa: I, eighth: usize) {
+        self.ahead.ask(isa, eighth, 0..Ahead::<F>::FIRST);
+    }
+}
+
+/// The block of a span that a part lies in.
+#[inline(always)]
+fn block<F: Quantized>(span: &F::Span, part: usize) -> &F {
+    let blocks = span.as_ref();
+    &blocks[part * PART / F::BLOCK % blocks.len()]
+}
+
+/// Sixteen weight rows from `first` on times the row `x`, if their bytes are all there.
+#[inline(always)]
+pub(super) fn times<I: Isa, F: Quantized>(isa: I, w: &Matrix<'_>, first: usize, x: &[Group]) -> Option<I::F> {
+    let (rows, next) = (rows_of::<F>(w, first), rows_of::<F>(w, first + LANES));
+    let mut spans: [&[F::Span]; LANES] = [&[]; LANES];
+    for (spans, row) in spans.iter_mut().zip(rows) {
+        *spans = row.get(..x.len() / PARTS * (SPAN / F::BLOCK)).map(bytemuck::cast_slice)?;
+    }
+    let (whole, rest) = x.as_chunks();
+    let (mut y, mut sums) = (isa.splat(0.0), [[isa.splat_int(0); 2]; PARTS]);
+    for (s, x) in whole.iter().enumerate() {
+        let (at, all) = ((s + 2) * size_of::<F::Span>(), size_of_val(rows[0]));
+        let ahead = if at < all { Ahead(&rows, at) } else { Ahead(&next, at - all) };
+        let mut span: Meeting<'_, F> = Meeting { rows: [spans[0].get(s)?; LANES], x, parts: PARTS, ahead };
+        for (of_row, spans) in span.rows.iter_mut().zip(spans) {
+            *of_row = spans.get(s)?;
+        }
+        y = add(isa, &span, &mut sums, y);
+    }
+    if rest.is_empty() {
+        return Some(y);
+    }
+    // The last blocks are no whole span: they are brought into one.
+    let mut room = [F::Span::zeroed(); LANES];
+    for (room, row) in room.iter_mut().zip(rows) {
+        let blocks = row.get(whole.len() * (SPAN / F::BLOCK)..)?;
+        room.as_mut().get_mut(..blocks.len())?.copy_from_slice(blocks);
+    }
+    let mut last = [Group::zeroed(); PARTS];
+    last.get_mut(..rest.len())?.copy_from_slice(rest);
+    let (rows, ahead) = (room.each_ref(), Ahead(&next, size_of::<F::Span>()));
+    let span: Meeting<'_, F> = Meeting { rows, x: &last, parts: rest.len(), ahead };
+    Some(add(isa, &span, &mut sums, y))
+}
+
+/// A span's products, added to `y`. `sums` is room for those of its groups.
+#[inline(always)]
+fn add<I: Isa, F: Quantized>(
+    isa: I,
+    span: &Meeting<'_, F>,
+    sums: &mut [[I::N; 2]; PARTS],
+    mut y: I::F,
+) -> I::F {
+    match (F::WIDE, F::GROUP == PART) {
+        (true, true) => isa.dot_span::<true, true>(span, F::LARGEST, sums),
+        (true, false) => isa.dot_span::<true, false>(span, F::LARGEST, sums),
+        (false, true) => isa.dot_span::<false, true>(span, F::LARGEST, sums),
+        (false, false) => isa.dot_span::<false, false>(span, F::LARGEST, sums),
+    }
+    for first in (0..span.parts).step_by(F::BLOCK / PART) {
+        let mut blocks = [block::<F>(span.rows[0], first); LANES];
+        for (of_row, row) in blocks.iter_mut().zip(span.rows) {
+            *of_row = block(row, first);
+        }
+        let steps = Steps::of(isa, &blocks);
+        let parts = (span.parts - first).min(F::BLOCK / PART);
+        for quad in (first..first + parts).step_by(4) {
+            macro_rules! parts {
+                ($($part:literal)*) => {$(
+                    if quad - first + $part < parts {
+                        let (part, at) = (quad + $part, (quad + $part) % PARTS);
+                        span.ahead.ask(isa, part, Ahead::<F>::FIRST..Ahead::<F>::LINES);
+                        y = scale(isa, &sums[at], &steps, &span.x[at], part - first, y);
+                    }
+                )*};
+            }
+            parts!(0 1 2 3);
+        }
+    }
+    y
+}
+
+/// A part's sums scaled and added to `y`, one or two groups of the format.
+#[inline(always)]
+fn scale<I: Isa, F: Quantized>(
+    isa: I,
+    sums: &[I::N; 2],
+    steps: &Steps<I, F>,
+    x: &Group,
+    part: usize,
+    mut y: I::F,
+) -> I::F {
+    for half in 0..Integer::<F>::PARTS {
+        let i = isa.add_int(sums[half], Integer::<F>::start(isa, x, half));
+        let group = part * Integer::<F>::PARTS + half;
+        y = Integer::<F>::scaled(isa, i, steps.scale(isa, group), x, y);
+        if F::MINIMUM {
+            y = Integer::<F>::raised(isa, steps.minimum(isa, group), x, half, y);
+        }
+    }
+    y
+}
