@@ -17,6 +17,7 @@
 
 use crate::array::map;
 use crate::ops::Kernels;
+use core::ops::Range;
 
 mod element;
 mod fused;
@@ -177,7 +178,7 @@ pub trait Isa: Copy + Send + Sync + 'static {
         part: usize,
         largest: i8,
     ) -> [Self::N; 2];
-    /// [`dot_rows`](Isa::dot_rows) of every part. Sums beyond the parts are of no meaning.
+    /// [`dot_rows`](Isa::dot_rows) of every part that is wanted. Other sums are of no meaning.
     #[inline(always)]
     fn dot_span<const WIDE: bool, const WHOLE: bool>(
         self,
@@ -189,7 +190,7 @@ pub trait Isa: Copy + Send + Sync + 'static {
             // One by one: where a part is known, places and shifts are.
             macro_rules! parts {
                 ($($part:literal)*) => {$(
-                    if 4 * quad + $part < span.parts() {
+                    if span.parts().contains(&(4 * quad + $part)) {
                         span.ahead(self, 4 * quad + $part);
                         sums[$part] = self.dot_rows::<WIDE, WHOLE>(span, 4 * quad + $part, largest);
                     }
@@ -239,9 +240,9 @@ pub trait Isa: Copy + Send + Sync + 'static {
 /// Up to eight parts of sixteen weight rows and an activation row, 32 inputs each. Codes are made as they are asked for, so
 /// that they need not leave the registers. Mark implementations `#[inline(always)]`.
 pub trait Span<I: Isa> {
-    /// How many parts there are.
-    fn parts(&self) -> usize;
-    /// Thirty-two codes of each of two rows. One part beyond the last may be asked for, whose codes are anything.
+    /// The parts that are wanted, of eight. Others may be asked for too, and are there, but may be anything.
+    fn parts(&self) -> Range<usize>;
+    /// Thirty-two codes of each of two rows.
     fn codes(&self, isa: I, lanes: [usize; 2], part: usize) -> I::C;
     /// Thirty-two inputs, likewise.
     fn inputs(&self, part: usize) -> &[i8; 32];

@@ -22,7 +22,7 @@ const PARTS: usize = SPAN / PART;
 struct Meeting<'a, F: Quantized> {
     rows: [&'a F::Span; LANES],
     x: &'a [Group; PARTS],
-    parts: usize,
+    parts: Range<usize>,
     ahead: Ahead<'a, F>,
 }
 
@@ -49,8 +49,8 @@ impl<F: Quantized> Ahead<'_, F> {
 
 impl<I: Isa, F: Quantized> Span<I> for Meeting<'_, F> {
     #[inline(always)]
-    fn parts(&self) -> usize {
-        self.parts
+    fn parts(&self) -> Range<usize> {
+        self.parts.clone()
     }
     #[inline(always)]
     fn codes(&self, isa: I, lanes: [usize; 2], part: usize) -> I::C {
@@ -77,36 +77,66 @@ fn block<F: Quantized>(span: &F::Span, part: usize) -> &F {
 /// Sixteen weight rows from `first` on times the row `x`, if their bytes are all there.
 #[inline(always)]
 pub(super) fn times<I: Isa, F: Quantized>(isa: I, w: &Matrix<'_>, first: usize, x: &[Group]) -> Option<I::F> {
-    let (rows, next) = (rows_of::<F>(w, first), rows_of::<F>(w, first + LANES));
-    let mut spans: [&[F::Span]; LANES] = [&[]; LANES];
-    for (spans, row) in spans.iter_mut().zip(rows) {
-        *spans = row.get(..x.len() / PARTS * (SPAN / F::BLOCK)).map(bytemuck::cast_slice)?;
-    }
-    let (whole, rest) = x.as_chunks();
-    let (mut y, mut sums) = (isa.splat(0.0), [[isa.splat_int(0); 2]; PARTS]);
-    for (s, x) in whole.iter().enumerate() {
-        let (at, all) = ((s + 2) * size_of::<F::Span>(), size_of_val(rows[0]));
-        let ahead = if at < all { Ahead(&rows, at) } else { Ahead(&next, at - all) };
-        let mut span: Meeting<'_, F> = Meeting { rows: [spans[0].get(s)?; LANES], x, parts: PARTS, ahead };
-        for (of_row, spans) in span.rows.iter_mut().zip(spans) {
-            *of_row = spans.get(s)?;
+    let (mut room, mut padded);
+    let (mut rows, next) = (rows_of::<F>(w, first), rows_of::<F>(w, first + LANES));
+    let (parts, mut x) = (x.len(), x);
+    if parts < PARTS {
+        // Rows shorter than a span are brought into one.
+        (room, padded) = ([F::Span::zeroed(); LANES], [Group::zeroed(); PARTS]);
+        for (room, row) in room.iter_mut().zip(&mut rows) {
+            let blocks = row.get(..parts * PART / F::BLOCK)?;
+            room.as_mut().get_mut(..blocks.len())?.copy_from_slice(blocks);
+            let room: &F::Span = room;
+            *row = room.as_ref();
         }
+        padded.get_mut(..parts)?.copy_from_slice(x);
+        x = &padded;
+    }
+    for row in &mut rows {
+        *row = row.get(..x.len() * PART / F::BLOCK)?; // one length for all, so that it is compared once
+    }
+    let (mut y, mut sums) = (isa.splat(0.0), [[isa.splat_int(0); 2]; PARTS]);
+    let (whole, bytes) = (parts / PARTS, size_of_val(rows[0]));
+    let spans = spans_at::<F>(&rows, 0, whole)?;
+    for (s, x) in x.as_chunks().0.iter().take(whole).enumerate() {
+        let at = (s + 2) * size_of::<F::Span>();
+        let ahead = if at < bytes { Ahead(&rows, at) } else { Ahead(&next, at - bytes) };
+        let span = Meeting::<F> { rows: each(&spans, s)?, x, parts: 0..PARTS, ahead };
         y = add(isa, &span, &mut sums, y);
     }
-    if rest.is_empty() {
-        return Some(y);
+    if whole * PARTS < parts {
+        // No whole span is left: the last one begins earlier, with parts that are done already.
+        let first = (whole * PARTS).min(x.len() - PARTS);
+        let spans = spans_at::<F>(&rows, first * PART / F::BLOCK, 1)?;
+        let parts = whole * PARTS - first..(parts - first).min(PARTS);
+        let (x, ahead) = (x.get(first..)?.first_chunk()?, Ahead(&next, size_of::<F::Span>()));
+        y = add(isa, &Meeting::<F> { rows: each(&spans, 0)?, x, parts, ahead }, &mut sums, y);
     }
-    // The last blocks are no whole span: they are brought into one.
-    let mut room = [F::Span::zeroed(); LANES];
-    for (room, row) in room.iter_mut().zip(rows) {
-        let blocks = row.get(whole.len() * (SPAN / F::BLOCK)..)?;
-        room.as_mut().get_mut(..blocks.len())?.copy_from_slice(blocks);
+    Some(y)
+}
+
+/// So many spans of each row, from one of its blocks on.
+#[inline(always)]
+fn spans_at<'w, F: Quantized>(
+    rows: &[&'w [F]; LANES],
+    block: usize,
+    count: usize,
+) -> Option<[&'w [F::Span]; LANES]> {
+    let mut spans: [&[F::Span]; LANES] = [&[]; LANES];
+    for (spans, row) in spans.iter_mut().zip(rows) {
+        *spans = row.get(block..block + count * (SPAN / F::BLOCK)).map(bytemuck::cast_slice)?;
     }
-    let mut last = [Group::zeroed(); PARTS];
-    last.get_mut(..rest.len())?.copy_from_slice(rest);
-    let (rows, ahead) = (room.each_ref(), Ahead(&next, size_of::<F::Span>()));
-    let span: Meeting<'_, F> = Meeting { rows, x: &last, parts: rest.len(), ahead };
-    Some(add(isa, &span, &mut sums, y))
+    Some(spans)
+}
+
+/// One of each.
+#[inline(always)]
+fn each<'w, S>(spans: &[&'w [S]; LANES], at: usize) -> Option<[&'w S; LANES]> {
+    let mut of_each = [spans[0].get(at)?; LANES];
+    for (one, spans) in of_each.iter_mut().zip(spans) {
+        *one = spans.get(at)?;
+    }
+    Some(of_each)
 }
 
 /// A span's products, added to `y`. `sums` is room for those of its groups.
@@ -123,13 +153,13 @@ fn add<I: Isa, F: Quantized>(
         (false, true) => isa.dot_span::<false, true>(span, F::LARGEST, sums),
         (false, false) => isa.dot_span::<false, false>(span, F::LARGEST, sums),
     }
-    for first in (0..span.parts).step_by(F::BLOCK / PART) {
+    for first in span.parts.clone().step_by(F::BLOCK / PART) {
         let mut blocks = [block::<F>(span.rows[0], first); LANES];
         for (of_row, row) in blocks.iter_mut().zip(span.rows) {
             *of_row = block(row, first);
         }
         let steps = Steps::of(isa, &blocks);
-        let parts = (span.parts - first).min(F::BLOCK / PART);
+        let parts = (span.parts.end - first).min(F::BLOCK / PART);
         for quad in (first..first + parts).step_by(4) {
             macro_rules! parts {
                 ($($part:literal)*) => {$(
