@@ -88,6 +88,9 @@ pub trait Isa: Copy + Send + Sync + 'static {
     /// That of work without integer dot products.
     fn plain(self) -> Self::Plain;
 
+    /// Whether [`fetch`](Isa::fetch) does anything.
+    const FETCHES: bool = false;
+
     /// Asks the memory for the cache line that is `after` bytes behind the first of these. It may be anywhere: a hint reads
     /// nothing.
     #[inline(always)]
@@ -186,13 +189,13 @@ pub trait Isa: Copy + Send + Sync + 'static {
         largest: i8,
         sums: &mut [[Self::N; 2]; 8],
     ) {
-        for (quad, sums) in sums.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+        for (quad, sums) in sums.as_chunks_mut::<UNROLLED>().0.iter_mut().enumerate() {
             // One by one: where a part is known, places and shifts are.
             macro_rules! parts {
                 ($($part:literal)*) => {$(
-                    if span.parts().contains(&(4 * quad + $part)) {
-                        span.ahead(self, 4 * quad + $part);
-                        sums[$part] = self.dot_rows::<WIDE, WHOLE>(span, 4 * quad + $part, largest);
+                    if $part < UNROLLED && span.parts().contains(&(UNROLLED * quad + $part)) {
+                        span.ahead(self, UNROLLED * quad + $part);
+                        sums[$part % UNROLLED] = self.dot_rows::<WIDE, WHOLE>(span, UNROLLED * quad + $part, largest);
                     }
                 )*};
             }
@@ -236,6 +239,9 @@ pub trait Isa: Copy + Send + Sync + 'static {
     /// `to[j][i] = from[i][j]`.
     fn transpose(self, from: [&[u32; LANES]; LANES], to: &mut [[u32; LANES]; LANES]);
 }
+
+/// Parts of a span whose code is written out: as many as have shifts of their own, where code may be large.
+pub(crate) const UNROLLED: usize = if cfg!(feature = "unrolled") { 4 } else { 1 };
 
 /// Up to eight parts of sixteen weight rows and an activation row, 32 inputs each. Codes are made as they are asked for, so
 /// that they need not leave the registers. Mark implementations `#[inline(always)]`.

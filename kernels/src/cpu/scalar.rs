@@ -39,7 +39,7 @@ impl Isa for Scalar {
     fn plain(self) -> Scalar {
         self
     }
-    #[inline(always)]
+    #[inline(never)]
     fn splat(self, x: f32) -> F {
         [x; LANES]
     }
@@ -98,7 +98,7 @@ impl Isa for Scalar {
         (x[0] + x[2]) + (x[1] + x[3])
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn half(self, bits: u16) -> f32 {
         f16::from_bits(bits).to_f32_const()
     }
@@ -119,7 +119,7 @@ impl Isa for Scalar {
         *to = x.map(|x| x as i8);
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn splat_int(self, x: i32) -> [i32; LANES] {
         [x; LANES]
     }
@@ -182,9 +182,11 @@ impl Isa for Scalar {
     fn words(self, rows: [&[u8; 16]; LANES]) -> [Self::C; 4] {
         from_fn(|k| from_fn(|half| from_fn(|i| rows[8 * half + i / 4][4 * k + i % 4])))
     }
+    #[inline(never)]
     fn byte(self, words: Self::C, at: usize) -> F {
         from_fn(|lane| f32::from(words[lane / 8][lane % 8 * 4 + at % 4] as i8))
     }
+    #[inline(never)]
     fn look_up(self, table: &[i8; 16], x: Self::C) -> Self::C {
         x.map(|row| row.map(|x| table[usize::from(x & 15)] as u8))
     }

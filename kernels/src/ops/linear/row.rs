@@ -8,7 +8,7 @@
 
 use super::integer::{Integer, rows_of};
 use super::steps::Steps;
-use crate::cpu::{Isa, LANES, Span};
+use crate::cpu::{Isa, LANES, Span, UNROLLED};
 use crate::formats::{PART, Quantized, SPAN};
 use crate::ops::quantize::{self, Group};
 use crate::weight::Matrix;
@@ -30,11 +30,21 @@ struct Meeting<'a, F: Quantized> {
 /// too little for a CPU to see what comes next.
 struct Ahead<'a, F>(&'a [&'a [F]; LANES], usize);
 
-impl<F: Quantized> Ahead<'_, F> {
+impl<'a, F: Quantized> Ahead<'a, F> {
     /// Cache lines of a row, and how many of them are asked for while products are made; the others while they are scaled.
     /// Memory is busy all the time then, and never asked for more lines than can be on their way.
     const LINES: usize = size_of::<F::Span>().div_ceil(64);
     const FIRST: usize = (2 * Self::LINES).div_ceil(3);
+
+    /// The span after the next one, seen from that which begins with a part: of these rows, or of the sixteen below them.
+    #[inline(always)]
+    fn of(rows: &'a [&'a [F]; LANES], next: &'a [&'a [F]; LANES], part: usize) -> Self {
+        let at = part * PART / F::BLOCK * F::BYTES + 2 * size_of::<F::Span>();
+        match at.checked_sub(size_of_val(rows[0])) {
+            None => Self(rows, at),
+            Some(beyond) => Self(next, beyond),
+        }
+    }
 
     /// Asks the memory for some lines of two of the rows.
     #[inline(always)]
@@ -78,7 +88,8 @@ fn block<F: Quantized>(span: &F::Span, part: usize) -> &F {
 #[inline(always)]
 pub(super) fn times<I: Isa, F: Quantized>(isa: I, w: &Matrix<'_>, first: usize, x: &[Group]) -> Option<I::F> {
     let (mut room, mut padded);
-    let (mut rows, next) = (rows_of::<F>(w, first), rows_of::<F>(w, first + LANES));
+    let mut rows = rows_of::<F>(w, first);
+    let next = if I::FETCHES { rows_of(w, first + LANES) } else { rows };
     let (parts, mut x) = (x.len(), x);
     if parts < PARTS {
         // Rows shorter than a span are brought into one.
@@ -96,20 +107,19 @@ pub(super) fn times<I: Isa, F: Quantized>(isa: I, w: &Matrix<'_>, first: usize, 
         *row = row.get(..x.len() * PART / F::BLOCK)?; // one length for all, so that it is compared once
     }
     let (mut y, mut sums) = (isa.splat(0.0), [[isa.splat_int(0); 2]; PARTS]);
-    let (whole, bytes) = (parts / PARTS, size_of_val(rows[0]));
+    // Whole spans are a loop of their own where code may be large: one that knows where its spans end.
+    let whole = if cfg!(feature = "unrolled") { parts / PARTS } else { 0 };
     let spans = spans_at::<F>(&rows, 0, whole)?;
     for (s, x) in x.as_chunks().0.iter().take(whole).enumerate() {
-        let at = (s + 2) * size_of::<F::Span>();
-        let ahead = if at < bytes { Ahead(&rows, at) } else { Ahead(&next, at - bytes) };
-        let span = Meeting::<F> { rows: each(&spans, s)?, x, parts: 0..PARTS, ahead };
-        y = add(isa, &span, &mut sums, y);
+        let ahead = Ahead::of(&rows, &next, s * PARTS);
+        y = add(isa, &Meeting::<F> { rows: each(&spans, s)?, x, parts: 0..PARTS, ahead }, &mut sums, y);
     }
-    if whole * PARTS < parts {
-        // No whole span is left: the last one begins earlier, with parts that are done already.
-        let first = (whole * PARTS).min(x.len() - PARTS);
+    for from in (whole * PARTS..parts).step_by(PARTS) {
+        // Where no whole span is left, the last one begins earlier, with parts that are done already.
+        let first = from.min(x.len() - PARTS);
         let spans = spans_at::<F>(&rows, first * PART / F::BLOCK, 1)?;
-        let parts = whole * PARTS - first..(parts - first).min(PARTS);
-        let (x, ahead) = (x.get(first..)?.first_chunk()?, Ahead(&next, size_of::<F::Span>()));
+        let (x, ahead) = (x.get(first..)?.first_chunk()?, Ahead::of(&rows, &next, first));
+        let parts = from - first..(parts - first).min(PARTS);
         y = add(isa, &Meeting::<F> { rows: each(&spans, 0)?, x, parts, ahead }, &mut sums, y);
     }
     Some(y)
@@ -160,10 +170,10 @@ fn add<I: Isa, F: Quantized>(
         }
         let steps = Steps::of(isa, &blocks);
         let parts = (span.parts.end - first).min(F::BLOCK / PART);
-        for quad in (first..first + parts).step_by(4) {
+        for quad in (first..first + parts).step_by(UNROLLED) {
             macro_rules! parts {
                 ($($part:literal)*) => {$(
-                    if quad - first + $part < parts {
+                    if $part < UNROLLED && quad - first + $part < parts {
                         let (part, at) = (quad + $part, (quad + $part) % PARTS);
                         span.ahead.ask(isa, part, Ahead::<F>::FIRST..Ahead::<F>::LINES);
                         y = scale(isa, &sums[at], &steps, &span.x[at], part - first, y);

@@ -22,15 +22,13 @@ impl<I: Isa, F: Quantized> Steps<I, F> {
     #[inline(always)]
     pub(super) fn of(isa: I, blocks: &[&F; LANES]) -> Self {
         let mut steps = [[[0; 2]; LANES]; 2];
-        let mut rooms = [[0; 16]; LANES];
-        let mut packed = [&[0; 16]; LANES];
-        for (lane, (block, room)) in blocks.iter().zip(&mut rooms).enumerate() {
+        for (lane, block) in blocks.iter().enumerate() {
             [steps[0][lane], steps[1][lane]] = block.steps();
-            packed[lane] = block.packed(room);
         }
-        let words = four(isa.words(packed), |bytes| Packed(isa, bytes));
-        let [scales, minimums] = F::factors(words);
-        let (d, m) = (isa.halves(steps[0]), isa.halves(steps[1]));
+        let words = if F::FACTORS { packed(isa, blocks) } else { [isa.bytes([&[0; 32]; 2]); 4] };
+        let [scales, minimums] = F::factors(four(words, |bytes| Packed(isa, bytes)));
+        let d = isa.halves(steps[0]);
+        let m = if F::MINIMUM { isa.halves(steps[1]) } else { d };
         let m = if F::FACTORS { isa.mul(m, isa.splat(-1.0)) } else { m };
         Self { d, m, factors: [four(scales, |s| s.1), four(minimums, |m| m.1)], format: PhantomData }
     }
@@ -51,6 +49,17 @@ impl<I: Isa, F: Quantized> Steps<I, F> {
     pub(super) fn minimum(&self, isa: I, group: usize) -> I::F {
         if F::FACTORS { isa.mul(self.m, isa.byte(self.factors[1][group / 4 % 4], group)) } else { self.m }
     }
+}
+
+/// The bytes that hold the factors of each block, turned.
+#[inline(always)]
+fn packed<I: Isa, F: Quantized>(isa: I, blocks: &[&F; LANES]) -> [I::C; 4] {
+    let mut rooms = [[0; 16]; LANES];
+    let mut rows = [&[0; 16]; LANES];
+    for (row, (block, room)) in rows.iter_mut().zip(blocks.iter().zip(&mut rooms)) {
+        *row = block.packed(room);
+    }
+    isa.words(rows)
 }
 
 /// Four bytes of each of sixteen rows.
