@@ -224,11 +224,16 @@ def again(item, rng):
     return np.clip(picture, 0, 255).astype(np.uint8), [moved(f) for f in facts], [(x + u, y + v, ch) for x, y, ch in chars]
 
 
+def questions_of(facts, rng, recipe):
+    weight = {**TASK_WEIGHT, **recipe.get("tasks", {})}
+    return choose(questions.ask(facts, rng) + (questions.places(facts, rng) if "place" in weight else []), rng, weight)
+
+
 def asked(items, encoder, rng, recipe):
     """The token sequences of scenes with their tasks; `recipe` may hold the mix of kinds and cells and task weights."""
     rows, two = [], rng.random() < 0.25
     for _, facts, _ in items:
-        pairs = [("panel", "?", "?")] if recipe.get("tower") else choose(questions.ask(facts, rng), rng, {**TASK_WEIGHT, **recipe.get("tasks", {})})
+        pairs = [("panel", "?", "?")] if recipe.get("tower") else questions_of(facts, rng, recipe)
         rows.append((encoder.sample(pairs, rng, two), [p[0] for p in pairs]))
     return rows
 

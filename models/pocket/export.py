@@ -83,10 +83,10 @@ TEXT = {"ln1": "attn_norm", "ln2": "ffn_norm", "q": "attn_q", "k": "attn_k", "v"
 VISION = {"ln1": "ln1", "ln2": "ln2", "q": "attn_q", "k": "attn_k", "v": "attn_v", "o": "attn_out", "fc1": "ffn_up", "fc2": "ffn_down"}
 
 
-def text_names():
+def text_names(blocks=M.T_BLOCKS):
     """(name here, name in the file) of the text model's tensors."""
     yield "embed.weight", "token_embd.weight"
-    for i in range(M.T_BLOCKS):
+    for i in range(blocks):
         for ours, theirs in TEXT.items():
             yield f"text.{i}.{ours}.weight", f"blk.{i}.{theirs}.weight"
     yield "norm.weight", "output_norm.weight"
@@ -105,11 +105,6 @@ def vision_names():
     yield "post.weight", "v.post_ln.weight"
     yield "post.bias", "v.post_ln.bias"
     yield "connect.weight", "mm.model.fc.weight"
-
-
-def tensor_names():
-    yield from text_names()
-    yield from vision_names()
 
 
 def write_text(sd, tok, path, kind):
@@ -161,18 +156,19 @@ def write_vision(sd, path, kind):
 
 
 def read_pair(folder):
-    """The weights of an exported pair as a state dict, to go on training from the shipped files."""
+    """The weights of an exported pair as a state dict, to go on training from the shipped files. The decoder may have
+    another number of blocks than model.py says, and another width."""
     tensors = {}
     for name in ("pocket.gguf", "mmproj-pocket.gguf"):
         for t in gguf.GGUFReader(os.path.join(folder, name)).tensors:
             a = gguf.quants.dequantize(t.data, t.tensor_type) if t.tensor_type not in (Q.F32, Q.F16) else t.data.astype(np.float32)
             tensors[t.name] = torch.from_numpy(np.array(a, np.float32))
-    sd = {}
-    for name, theirs in tensor_names():
+    sd, blocks = {}, sum(name.endswith("attn_norm.weight") for name in tensors)
+    for name, theirs in [*text_names(blocks), *vision_names()]:
         t = tensors[theirs]
         if name.startswith("text") and name.endswith((".q.weight", ".k.weight")):
-            heads = M.T_HEADS if ".q." in name else M.T_KV
-            t = t.reshape(heads, t.shape[0] // heads // 2, 2, t.shape[1]).swapaxes(1, 2).reshape(t.shape)
+            half = M.T_WIDTH // M.T_HEADS // 2
+            t = t.reshape(-1, half, 2, t.shape[1]).swapaxes(1, 2).reshape(t.shape)
         sd[name] = t.reshape(M.V_WIDTH, -1) if name == "patch.weight" else t
     return sd
 

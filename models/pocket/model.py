@@ -15,7 +15,7 @@ TILE, PATCH, SHUFFLE = 160, 16, 2
 GRID = TILE // PATCH
 VIEW = (GRID // SHUFFLE) ** 2  # embeddings per view
 V_WIDTH, V_BLOCKS, V_HEADS, V_INNER = 192, 5, 6, 576
-T_WIDTH, T_BLOCKS, T_HEADS, T_KV, T_INNER = 128, 4, 4, 2, 384
+T_WIDTH, T_BLOCKS, T_HEADS, T_KV, T_INNER = 256, 6, 8, 4, 704
 VOCAB, THETA, V_EPS, T_EPS = 544, 10000.0, 1e-6, 1e-5
 
 SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<fake_token_around_image>", "<image>", "<global-img>",
@@ -143,6 +143,7 @@ class Pocket(nn.Module):
                 p.data *= 0.5 if name.startswith("vision") else 0.2
             if name.endswith("bias"):
                 nn.init.zeros_(p)
+        nn.init.orthogonal_(self.connect.weight)
 
     def begin(self, sample):
         """Sets the patch kernel to the whitened principal components of sample pictures and the

@@ -141,6 +141,13 @@ def ask_relation(unique, rng, out):
         out.append(("box", f"Give the box of the {i['colour']} {i['shape']}.", box))
 
 
+def places(facts, rng):
+    """In which part of the picture a shape lies: a step towards relations, asked in training alone."""
+    items = [i for f in facts if f["kind"] == "shapes" for i in f["items"]]
+    unique = [i for i in items if sum(j["shape"] == i["shape"] and j["colour"] == i["colour"] for j in items) == 1 and place(i)]
+    return [("place", f"Where is the {i['colour']} {i['shape']}?", place(i)) for i in rng.sample(unique, min(2, len(unique)))]
+
+
 def ask_panel(facts, rng, out):
     """Questions about the whole: what is there, how many of a kind, what lies where."""
     for kind in ("display", "gauge"):

@@ -18,6 +18,7 @@ import math
 import os
 import pickle
 import random
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -27,11 +28,10 @@ import torch.nn.functional as F
 
 import data
 import scenes
-from model import Pocket, T_WIDTH, TILE, V_WIDTH
+from model import GRID, Pocket, T_WIDTH, TILE, V_WIDTH
 
 DENSE = data.OBJECTS + len(scenes.COLOURS) + data.SLOTS * (len(data.CHARS) + 1) + data.BINS + len(scenes.SCALES)
 
-LIGHTS = 2  # versions of a picture that a frozen tower sees
 ALIKE = 8  # batches that are drawn at once and sorted by length, so that little of them is filling
 
 
@@ -43,15 +43,15 @@ class Stream(torch.utils.data.IterableDataset):
 
     POOL = 40000
 
-    def __init__(self, tok_path, size, start, recipe, library, frozen):
-        self.tok_path, self.size, self.start, self.recipe, self.library, self.frozen = tok_path, size, start, recipe, library, frozen
+    def __init__(self, a, tok_path, start):
+        self.a, self.tok_path, self.size, self.start, self.recipe, self.frozen = a, tok_path, a.batch, start, a.recipe, a.frozen
 
     def __iter__(self):
         torch.set_num_threads(1)
         encoder, digits = data.Encoder(data.tokenizer(self.tok_path)), scenes.digits_split(False)
         rng, pool, seed = random.Random(self.start), [], self.start
-        if self.library:
-            pool = load_library(self.library, self.recipe, self.frozen)
+        if self.a.library:
+            pool = load_library(self.a)
         if self.frozen:
             pool = [(None, *s[1:]) for s in pool]
         while self.frozen:
@@ -68,24 +68,26 @@ class Stream(torch.utils.data.IterableDataset):
             pool = (pool + new)[-self.POOL:]
 
 
-def load_library(path, recipe, frozen=False):
+def load_library(a):
     """The scenes drawn beforehand that have no more components than the recipe asks for; for a frozen tower, which
     sees each of them once and for all, in several places and lights."""
-    most = max(int(c) for c in load_recipe(recipe).get("cells", {"4": 1}))
-    drawn = [s for s in pickle.load(open(path, "rb")) if len(s[1]) <= most]
+    most = max(int(c) for c in load_recipe(a.recipe).get("cells", {"4": 1}))
+    drawn = [s for s in pickle.load(open(a.library, "rb")) if len(s[1]) <= most]
     rng = random.Random(len(drawn))
-    return drawn + [data.again(s, rng) for _ in range(LIGHTS - 1) for s in drawn] if frozen else drawn
+    return drawn + [data.again(s, rng) for _ in range(a.lights - 1) for s in drawn] if a.frozen else drawn
 
 
 @torch.no_grad()
 def remember(model, a):
-    """What the tower makes of every picture of the library, for training the decoder alone."""
+    """What the tower makes of every picture of the library, for training the decoder alone: in a file, for it is large."""
     torch.set_num_threads(os.cpu_count())
-    pictures = [s[0] for s in load_library(a.library, a.recipe, True)]
-    parts = [pictures[i:i + 64] for i in range(0, len(pictures), 64)]
-    seen = [model.see(normal(torch.from_numpy(np.stack(p)).permute(0, 3, 1, 2))).half() for p in parts]
+    pictures, path = [s[0] for s in load_library(a)], os.path.join(a.out, "seen.npy")
+    seen = np.lib.format.open_memmap(path, "w+", np.float16, (len(pictures), GRID * GRID, V_WIDTH))
+    for i in range(0, len(pictures), 64):
+        part = torch.from_numpy(np.stack(pictures[i:i + 64])).permute(0, 3, 1, 2)
+        seen[i:i + 64] = model.see(normal(part)).half().numpy()
     torch.set_num_threads(1)
-    return torch.cat(seen)
+    return torch.from_numpy(seen)
 
 
 def load_recipe(path):
@@ -180,17 +182,20 @@ def normal(images):
 
 def losses(see, model, head, b, a):
     """Loss of the answers and of the dense targets; an untaught part counts zero."""
-    features = see(b)
-    views = model.shuffle(features)
+    with torch.autocast(a.device, dtype=torch.bfloat16, enabled=a.bf16):
+        features = see(b).float()
+        views = model.shuffle(features)
     aux = features.new_zeros(())
     if a.aux > 0:
-        aux = dense_loss(head, features, b["dense"][:5], a.chars) if not a.frozen else aux
-        aux = aux + token_loss(head, views, b["dense"][5:])
+        if not a.frozen:
+            aux = dense_loss(head, features.detach() if a.learns_head else features, b["dense"][:5], a.chars)
+        aux = aux + token_loss(head, views.float(), b["dense"][5:])
     if a.tower_only:
         return features.new_zeros(()), aux
     wanted = (b["lab"][:, 1:] >= 0).nonzero(as_tuple=True)
-    logits = model.read(views, b["ids"], b["pos"], data.attention_mask(b["seg"]), wanted)
-    each = F.cross_entropy(logits, b["lab"][:, 1:][wanted], reduction="none")
+    with torch.autocast(a.device, dtype=torch.bfloat16, enabled=a.bf16):
+        logits = model.read(views, b["ids"], b["pos"], data.attention_mask(b["seg"]), wanted)
+    each = F.cross_entropy(logits.float(), b["lab"][:, 1:][wanted], reduction="none")
     # A long answer counts more than a short one, but not by its length.
     answer = wanted[0] * data.MOST + b["which"][:, 1:][wanted]
     share = answer.bincount().float()[answer].rsqrt()
@@ -266,6 +271,7 @@ def main():
     p.add_argument("--chars", type=float, default=1.0, help="weight of the characters among the dense targets")
     p.add_argument("--hold", type=float, default=0.45)
     p.add_argument("--patch-pace", type=float, default=0.2, help="learning rate of the patch kernel as a part of --lr")
+    p.add_argument("--new-head", type=float, default=0, help="part of the stage in which the patches' targets teach their head alone")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--tower-only", action="store_true", help="dense targets alone: a cheap first stage")
     p.add_argument("--frozen", action="store_true", help="the decoder alone, on what the tower makes of the library")
@@ -274,6 +280,8 @@ def main():
     p.add_argument("--start", help="checkpoint whose averaged weights, or folder whose exported pair, to start from")
     p.add_argument("--recipe")
     p.add_argument("--library", help="scenes drawn beforehand by data.py")
+    p.add_argument("--lights", type=int, default=2, help="versions of each picture of the library that a frozen tower sees")
+    p.add_argument("--bf16", action="store_true", help="products in bfloat16, for processors that have them")
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--device", default="cpu")
     a = p.parse_args()
@@ -282,6 +290,8 @@ def main():
     torch.set_num_threads(1)  # the parts of a batch run side by side, see gradients
     os.makedirs(a.out, exist_ok=True)
     tok_path = os.path.join(a.out, "tokenizer.json")
+    if a.start and not os.path.exists(tok_path):
+        shutil.copy(os.path.join(a.start if os.path.isdir(a.start) else os.path.dirname(a.start) or ".", "tokenizer.json"), tok_path)
     encoder = data.Encoder(data.tokenizer(tok_path))
     held = scenes.digits_split(True)
     tests = [data.batch([data.scene(900_000_000 + s + i, held, {}) for i in range(64)], encoder, random.Random(s), {}) for s in (0, 64, 128)]
@@ -325,7 +335,7 @@ def run(a, model, head, ema, tok_path, tests, state):
         muon.state = state["muon"]
         adam.load_state_dict(state["adam"])
     begin = time.time()
-    loader = torch.utils.data.DataLoader(Stream(tok_path, a.batch, a.seed * 50_000_000 + seen, a.recipe, a.library, a.frozen), batch_size=None,
+    loader = torch.utils.data.DataLoader(Stream(a, tok_path, a.seed * 50_000_000 + seen), batch_size=None,
                                          num_workers=1, prefetch_factor=12)
     last = time.time()
     shadow = Pocket()
@@ -340,12 +350,13 @@ def run(a, model, head, ema, tok_path, tests, state):
     else:
         compiled = torch.compile(model.see)
         see = lambda b: compiled(normal(b["images"]))
-        compiled(torch.zeros(a.batch // a.threads, 3, TILE, TILE, device=a.device)).sum().backward()  # before the threads meet it
+        with torch.autocast(a.device, dtype=torch.bfloat16, enabled=a.bf16):  # before the threads meet it
+            compiled(torch.zeros(a.batch // a.threads, 3, TILE, TILE, device=a.device)).float().sum().backward()
     for b in loader:
         part = (time.time() - begin) / (a.minutes * 60)
         if part >= 1:
             break
-        lr = a.lr * schedule(part, hold=a.hold)
+        lr, a.learns_head = a.lr * schedule(part, hold=a.hold), part < a.new_head
         for g in adam.param_groups:
             g["lr"] = lr * g["pace"]
         stat.append(gradients(see, model, head, b, a, pool, params))
