@@ -13,7 +13,7 @@ use ocelli_c::frame::{CFrame, ocelli_add_frame};
 use ocelli_c::open::{ocelli_model_free, ocelli_model_open};
 use ocelli_c::session::{ocelli_cancel, ocelli_session_free, ocelli_set};
 use ocelli_c::status::{BAD_IMAGE, BAD_ORDER, CANCELLED, END, LATE, NO_CONTEXT, OK};
-use ocelli_c::turn::{Stats, ocelli_answer, ocelli_embed, ocelli_get_stats, ocelli_reset};
+use ocelli_c::turn::{Stats, ocelli_answer, ocelli_embed, ocelli_get_stats, ocelli_next, ocelli_reset};
 use ocelli_c::{Model, Session};
 use std::ffi::{c_char, c_int, c_void};
 use std::ptr::{null, null_mut};
@@ -184,6 +184,11 @@ fn a_cancelled_call_goes_on_and_so_does_a_late_one() {
     set(talk, "deadline_ms", "1");
     assert_eq!(show(talk, &bytes("photo.png")), OK);
     assert_eq!(say(talk, 1, QUESTION), OK);
+    // The turn begins here; a fast machine has the first piece in time, and none has the second.
+    let (mut room, mut length) = ([0u8; 64], 0);
+    let begun = unsafe { ocelli_next(talk, room.as_mut_ptr().cast(), room.len(), &raw mut length) };
+    assert!([OK, LATE].contains(&begun), "{begun}");
+    std::thread::sleep(std::time::Duration::from_millis(5));
     assert_eq!(listen(talk, 64).1, LATE);
     assert_eq!(listen(talk, 64).1, LATE);
     assert_eq!(error(talk), "the deadline has passed");
