@@ -75,7 +75,7 @@ static void deadlines(ocelli_model *model)
     ocelli_session *session = NULL;
     ocelli_platform platform = {sizeof platform, block, sizeof block, NULL, NULL};
 
-    expect("without a clock", ocelli_session_new(model, "image=none deadline_ms=5", OCELLI_Z, NULL, 0, &session),
+    expect("without a clock", ocelli_session_new(model, "context=64 batch=8 image=none deadline_ms=5", OCELLI_Z, NULL, 0, &session),
            OCELLI_BAD_OPTION, ocelli_error(NULL));
     expect("memory in use", ocelli_use_platform(&platform), OCELLI_BUSY, ocelli_error(NULL));
 }
