@@ -1,10 +1,12 @@
 //! Threads that share the tiles of one operation.
 //!
-//! A [`Pool`] runs one operation at a time: the calling thread and its workers take tiles from a common counter until
-//! none is left. The caller does not wait for a worker that has not begun (a busy machine costs speed, never a
-//! stall), and every thread asks the [`Interrupt`] before each tile. Without the feature `std` there is one thread.
+//! A [`Pool`] runs one operation at a time. Each thread takes tiles of a region of its own, one after another, so that it
+//! may ask the memory for what comes next; then it helps where tiles are left. The caller does not wait for a worker that
+//! has not begun (a busy machine costs speed, never a stall), and every thread asks the [`Interrupt`] before each tile.
+//! Without the feature `std` there is one thread.
 
 use crate::tile::{Grid, Scratch, Tile};
+use core::array::from_fn;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 #[cfg(feature = "std")]
@@ -33,6 +35,13 @@ impl Interrupt for Never {
 /// The work was stopped by its [`Interrupt`]; what it was writing is incomplete.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stopped;
+
+/// Most regions that tiles are divided into; more threads share them.
+const REGIONS: usize = if cfg!(feature = "std") { 16 } else { 1 };
+
+/// The next tile of a region, in a cache line of its own.
+#[repr(align(64))]
+struct Next(AtomicUsize);
 
 /// Threads and the scratch memory they need.
 pub struct Pool {
@@ -92,24 +101,28 @@ impl Pool {
         interrupt: &dyn Interrupt,
         work: &(dyn Fn(&mut Tile<'_>, &mut [f32]) + Sync),
     ) -> Result<(), Stopped> {
-        let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let scratch = Scratch::new(scratch, self.threads());
+        let regions = self.threads().min(REGIONS);
+        let start = |region: usize| grid.len() * region / regions;
+        let next: [Next; REGIONS] = from_fn(|region| Next(AtomicUsize::new(start(region))));
+        let (stop, scratch) = (AtomicBool::new(false), Scratch::new(scratch, self.threads()));
         let share = |thread: usize| {
             #[allow(unsafe_code)]
             // SAFETY: `thread` is the number of the one thread that runs this closure with it.
             let scratch = unsafe { scratch.part(thread) };
-            loop {
-                let index = next.fetch_add(1, Relaxed);
-                if index >= grid.len() || stop.load(Relaxed) {
-                    break;
+            for region in (0..regions).map(|after| (thread + after) % regions) {
+                loop {
+                    let index = next[region].0.fetch_add(1, Relaxed);
+                    if index >= start(region + 1) || stop.load(Relaxed) {
+                        break;
+                    }
+                    if interrupt.stopped() {
+                        stop.store(true, Relaxed);
+                        break;
+                    }
+                    #[allow(unsafe_code)]
+                    // SAFETY: regions do not overlap, and a counter gives every index once.
+                    work(&mut unsafe { grid.tile(index) }, scratch);
                 }
-                if interrupt.stopped() {
-                    stop.store(true, Relaxed);
-                    break;
-                }
-                #[allow(unsafe_code)]
-                // SAFETY: the counter gives every index once.
-                work(&mut unsafe { grid.tile(index) }, scratch);
             }
         };
         #[cfg(feature = "std")]
