@@ -1,7 +1,7 @@
 //! How fast the kernels alone are, on one thread: the figures that ARCHITECTURE.md gives for them.
 //!
 //! ```text
-//! cargo run --release -p ocelli-kernels --example speed -- [INSTRUCTION SET] [FORMAT]
+//! cargo run --release -p ocelli-kernels --example speed -- [INSTRUCTION SET] [FORMAT] [INPUTS OF THE ONE ROW]
 //! ```
 //!
 //! For each format a map of 256 rows (768 inputs, 768 outputs), whose weights stay in the second-level cache, and one row by
@@ -29,6 +29,7 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     let kernels = cpu::choose(arguments.next().as_deref()).unwrap();
     let only = arguments.next();
+    let width = arguments.next().map_or(2048, |width| width.parse().unwrap());
     let mut bench = Bench { kernels, pool: Pool::new(1), scratch: Aligned::new(SCRATCH) };
     println!("{}, one thread", kernels.name());
     for (units, name) in
@@ -42,8 +43,8 @@ fn main() {
     for format in Format::ALL {
         if only.as_ref().is_none_or(|only| only.eq_ignore_ascii_case(format.name())) {
             let (many, _) = bench.linear(*format, 256, 768, 768);
-            let height = (64 << 20) / format.row_bytes(2048).unwrap();
-            let (one, bytes) = bench.linear(*format, 1, height, 2048);
+            let height = (64 << 20) / format.row_bytes(width).unwrap();
+            let (one, bytes) = bench.linear(*format, 1, height, width);
             println!("{:12} {many:6.1} GOP/s {one:14.1} GOP/s {bytes:5.2} GB/s", format.name());
         }
     }

@@ -17,7 +17,6 @@
 
 use crate::array::map;
 use crate::ops::Kernels;
-use core::ops::Range;
 
 mod element;
 mod fused;
@@ -181,7 +180,7 @@ pub trait Isa: Copy + Send + Sync + 'static {
         part: usize,
         largest: i8,
     ) -> [Self::N; 2];
-    /// [`dot_rows`](Isa::dot_rows) of every part that is wanted. Other sums are of no meaning.
+    /// [`dot_rows`](Isa::dot_rows) of every part.
     #[inline(always)]
     fn dot_span<const WIDE: bool, const WHOLE: bool>(
         self,
@@ -193,7 +192,7 @@ pub trait Isa: Copy + Send + Sync + 'static {
             // One by one: where a part is known, places and shifts are.
             macro_rules! parts {
                 ($($part:literal)*) => {$(
-                    if $part < UNROLLED && span.parts().contains(&(UNROLLED * quad + $part)) {
+                    if $part < UNROLLED {
                         span.ahead(self, UNROLLED * quad + $part);
                         sums[$part % UNROLLED] = self.dot_rows::<WIDE, WHOLE>(span, UNROLLED * quad + $part, largest);
                     }
@@ -243,11 +242,9 @@ pub trait Isa: Copy + Send + Sync + 'static {
 /// Parts of a span whose code is written out: as many as have shifts of their own, where code may be large.
 pub(crate) const UNROLLED: usize = if cfg!(feature = "unrolled") { 4 } else { 1 };
 
-/// Up to eight parts of sixteen weight rows and an activation row, 32 inputs each. Codes are made as they are asked for, so
+/// Eight parts of sixteen weight rows and an activation row, 32 inputs each. Codes are made as they are asked for, so
 /// that they need not leave the registers. Mark implementations `#[inline(always)]`.
 pub trait Span<I: Isa> {
-    /// The parts that are wanted, of eight. Others may be asked for too, and are there, but may be anything.
-    fn parts(&self) -> Range<usize>;
     /// Thirty-two codes of each of two rows.
     fn codes(&self, isa: I, lanes: [usize; 2], part: usize) -> I::C;
     /// Thirty-two inputs, likewise.

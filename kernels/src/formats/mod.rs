@@ -67,7 +67,7 @@ pub trait Quantized: bytemuck::Pod + Send + Sync {
     /// Values in a block: 32 or 256.
     const BLOCK: usize;
     /// The blocks of [`SPAN`] values, an array of them.
-    type Span: bytemuck::Pod + AsRef<[Self]> + AsMut<[Self]>;
+    type Span: bytemuck::Pod + AsRef<[Self]>;
     /// Bytes of a block.
     const BYTES: usize = size_of::<Self>();
     /// Values that share a scale: 16 or 32.

@@ -80,17 +80,15 @@ impl<D: Dot> Avx<D> {
             // One by one: where a part is known, places and shifts are.
             macro_rules! parts {
                 ($($part:literal)*) => {$(
-                    if 4 * quad + $part < span.parts().end && span.parts().start < 4 * quad + $part + 2 {
-                        span.ahead(self, 4 * half + 2 * quad + $part / 2);
-                        if WHOLE {
-                            let both = self.two_parts::<WIDE>(span, 8 * half, 4 * quad + $part, largest);
-                            [sums[$part][0][half], sums[$part + 1][0][half]] = both;
-                        } else {
-                            let one = self.eight::<WIDE, WHOLE>(span, 8 * half, 4 * quad + $part, largest);
-                            let two = self.eight::<WIDE, WHOLE>(span, 8 * half, 4 * quad + $part + 1, largest);
-                            [sums[$part][0][half], sums[$part][1][half]] = one;
-                            [sums[$part + 1][0][half], sums[$part + 1][1][half]] = two;
-                        }
+                    span.ahead(self, 4 * half + 2 * quad + $part / 2);
+                    if WHOLE {
+                        let both = self.two_parts::<WIDE>(span, 8 * half, 4 * quad + $part, largest);
+                        [sums[$part][0][half], sums[$part + 1][0][half]] = both;
+                    } else {
+                        let one = self.eight::<WIDE, WHOLE>(span, 8 * half, 4 * quad + $part, largest);
+                        let two = self.eight::<WIDE, WHOLE>(span, 8 * half, 4 * quad + $part + 1, largest);
+                        [sums[$part][0][half], sums[$part][1][half]] = one;
+                        [sums[$part + 1][0][half], sums[$part + 1][1][half]] = two;
                     }
                 )*};
             }

@@ -1,9 +1,10 @@
 //! Quantized weights times the 8-bit codes of activations.
 
+use super::rows::Rows;
 use super::steps::Steps;
 use super::{Kind, Lane, row, turn};
 use crate::cpu::{Isa, LANES};
-use crate::formats::{self, PART, Quantized, SPAN};
+use crate::formats::{PART, Quantized, SPAN};
 use crate::ops::quantize::{self, Group};
 use crate::weight::Matrix;
 use core::marker::PhantomData;
@@ -65,11 +66,11 @@ impl<F: Quantized> Kind for Integer<F> {
         let Some(flat) = bytemuck::cast_slice_mut::<f32, Parts>(flat).first_chunk_mut::<LANES>() else {
             return empty;
         };
-        let rows = rows_of::<F>(w, first);
+        let rows = Rows::<F>::of(w, first);
         for (s, words) in words.chunks_mut(SPAN / 4).enumerate() {
             let first = (stretch.start + s * SPAN) / F::BLOCK;
             for b in 0..words.len() * 4 / F::BLOCK {
-                let Some(blocks) = blocks_of(&rows, first + b) else { return empty };
+                let Some(blocks) = rows.at::<F>(first + b) else { return empty };
                 let parts = b * F::BLOCK / PART..(b + 1) * F::BLOCK / PART;
                 for (two, [a, b]) in blocks.as_chunks().0.iter().zip(flat.as_chunks_mut().0) {
                     for (part, (a, b)) in a[parts.clone()].iter_mut().zip(&mut b[parts.clone()]).enumerate() {
@@ -217,24 +218,4 @@ fn dot_panel<I: Isa, F: Quantized, const T: usize, const P: usize>(
     } else {
         isa.dot_panel::<false, T, P>(sums, codes, x, F::LARGEST)
     }
-}
-
-/// Sixteen weight rows; the last one again for those beyond it, whose results nobody reads.
-#[inline(always)]
-pub(super) fn rows_of<'w, F: Quantized>(w: &Matrix<'w>, first: usize) -> [&'w [F]; LANES] {
-    let mut rows = [&[][..]; LANES];
-    for (lane, row) in rows.iter_mut().enumerate() {
-        *row = formats::blocks(w.row((first + lane).min(w.height.saturating_sub(1))));
-    }
-    rows
-}
-
-/// A block of each of them.
-#[inline(always)]
-fn blocks_of<'w, F>(rows: &[&'w [F]; LANES], b: usize) -> Option<[&'w F; LANES]> {
-    let mut blocks = [rows[0].get(b)?; LANES];
-    for (block, row) in blocks.iter_mut().zip(rows) {
-        *block = row.get(b)?;
-    }
-    Some(blocks)
 }

@@ -40,6 +40,7 @@ use core::ops::Range;
 mod floating;
 mod integer;
 mod row;
+mod rows;
 mod steps;
 
 pub(crate) use floating::Floating;

@@ -4,186 +4,153 @@
 //! integer sums of a span's groups are made first, in the order of rows that an instruction set likes best (eight at a
 //! time where there are registers for no more addresses), and wait in the nearest cache; then they are scaled and added to
 //! the result, group by group, sixteen rows at once. Two short loops stay where a CPU keeps decoded instructions; one
-//! that did both for sixteen rows did not, and two threads of a core waited for its decoder.
+//! that did both for sixteen rows did not, and two threads of a core waited for its decoder. What is left of a row after its
+//! last span is taken block by block.
 
-use super::integer::{Integer, rows_of};
+use super::integer::Integer;
+use super::rows::Rows;
 use super::steps::Steps;
 use crate::cpu::{Isa, LANES, Span, UNROLLED};
 use crate::formats::{PART, Quantized, SPAN};
 use crate::ops::quantize::{self, Group};
 use crate::weight::Matrix;
-use bytemuck::Zeroable;
+use core::marker::PhantomData;
 use core::ops::Range;
 
 /// Groups of activations in a span.
 const PARTS: usize = SPAN / PART;
 
-/// A span of sixteen weight rows, the activations it meets, and what is wanted from memory meanwhile.
-struct Meeting<'a, F: Quantized> {
-    rows: [&'a F::Span; LANES],
-    x: &'a [Group; PARTS],
-    parts: Range<usize>,
-    ahead: Ahead<'a, F>,
+/// Some blocks of sixteen weight rows, the activations they meet, and how many bytes behind each row's blocks those lie that
+/// are to be asked from memory meanwhile. Rows are read by turns, a span of each: too little for a CPU to see what comes
+/// next.
+struct Meeting<'a, F, W, const N: usize> {
+    rows: [&'a W; LANES],
+    x: &'a [Group; N],
+    ahead: usize,
+    format: PhantomData<F>,
 }
 
-/// A span of sixteen rows that comes later, so many bytes behind the first of each. Rows are read by turns, a span of each:
-/// too little for a CPU to see what comes next.
-struct Ahead<'a, F>(&'a [&'a [F]; LANES], usize);
-
-impl<'a, F: Quantized> Ahead<'a, F> {
-    /// Cache lines of a row, and how many of them are asked for while products are made; the others while they are scaled.
-    /// Memory is busy all the time then, and never asked for more lines than can be on their way.
+impl<'a, F: Quantized, W: bytemuck::Pod + AsRef<[F]>, const N: usize> Meeting<'a, F, W, N> {
+    /// Cache lines of a row's span, and how many of them are asked for while products are made; the others while they are
+    /// scaled. Memory is busy all the time then, and never asked for more lines than can be on their way.
     const LINES: usize = size_of::<F::Span>().div_ceil(64);
     const FIRST: usize = (2 * Self::LINES).div_ceil(3);
 
-    /// The span after the next one, seen from that which begins with a part: of these rows, or of the sixteen below them.
     #[inline(always)]
-    fn of(rows: &'a [&'a [F]; LANES], next: &'a [&'a [F]; LANES], part: usize) -> Self {
-        let at = part * PART / F::BLOCK * F::BYTES + 2 * size_of::<F::Span>();
-        match at.checked_sub(size_of_val(rows[0])) {
-            None => Self(rows, at),
-            Some(beyond) => Self(next, beyond),
-        }
+    fn of(rows: [&'a W; LANES], x: &'a [Group; N], ahead: usize) -> Self {
+        Self { rows, x, ahead, format: PhantomData }
+    }
+
+    /// The block of a row that a part lies in.
+    #[inline(always)]
+    fn block(&self, lane: usize, part: usize) -> &'a F {
+        let blocks = self.rows[lane].as_ref();
+        &blocks[part * PART / F::BLOCK % blocks.len()]
     }
 
     /// Asks the memory for some lines of two of the rows.
     #[inline(always)]
     fn ask<I: Isa>(&self, isa: I, eighth: usize, lines: Range<usize>) {
-        for row in self.0.as_chunks::<2>().0[eighth % PARTS] {
+        for row in self.rows.as_chunks::<2>().0[eighth % PARTS] {
             for line in lines.clone() {
-                isa.fetch(bytemuck::cast_slice(row), self.1 + 64 * line);
+                isa.fetch(bytemuck::bytes_of(row), self.ahead.wrapping_add(64 * line));
             }
         }
     }
+
+    /// The products that `sums` are of, added to `y`.
+    #[inline(always)]
+    fn add<I: Isa>(&self, isa: I, sums: &[[I::N; 2]; N], mut y: I::F) -> I::F {
+        for first in (0..N).step_by(F::BLOCK / PART) {
+            let mut blocks = [self.block(0, first); LANES];
+            for (lane, block) in blocks.iter_mut().enumerate() {
+                *block = self.block(lane, first);
+            }
+            let steps = Steps::of(isa, &blocks);
+            for quad in (0..F::BLOCK / PART).step_by(UNROLLED) {
+                macro_rules! parts {
+                    ($($part:literal)*) => {$(
+                        if $part < UNROLLED && quad + $part < F::BLOCK / PART {
+                            let (part, at) = (quad + $part, (first + quad + $part) % N);
+                            if N == PARTS {
+                                self.ask(isa, at, Self::FIRST..Self::LINES);
+                            }
+                            y = scale(isa, &sums[at], &steps, &self.x[at], part, y);
+                        }
+                    )*};
+                }
+                parts!(0 1 2 3);
+            }
+        }
+        y
+    }
 }
 
-impl<I: Isa, F: Quantized> Span<I> for Meeting<'_, F> {
-    #[inline(always)]
-    fn parts(&self) -> Range<usize> {
-        self.parts.clone()
-    }
+impl<I: Isa, F: Quantized, W: bytemuck::Pod + AsRef<[F]>, const N: usize> Span<I> for Meeting<'_, F, W, N> {
     #[inline(always)]
     fn codes(&self, isa: I, lanes: [usize; 2], part: usize) -> I::C {
-        let [a, b] = [self.rows[lanes[0]], self.rows[lanes[1]]];
-        F::codes([block(a, part), block(b, part)], isa, part)
+        F::codes([self.block(lanes[0], part), self.block(lanes[1], part)], isa, part)
     }
     #[inline(always)]
     fn inputs(&self, part: usize) -> &[i8; PART] {
-        bytemuck::cast_ref(quantize::codes(&self.x[part % PARTS]))
+        bytemuck::cast_ref(quantize::codes(&self.x[part % N]))
     }
     #[inline(always)]
     fn ahead(&self, isa: I, eighth: usize) {
-        self.ahead.ask(isa, eighth, 0..Ahead::<F>::FIRST);
+        self.ask(isa, eighth, 0..Self::FIRST);
     }
-}
-
-/// The block of a span that a part lies in.
-#[inline(always)]
-fn block<F: Quantized>(span: &F::Span, part: usize) -> &F {
-    let blocks = span.as_ref();
-    &blocks[part * PART / F::BLOCK % blocks.len()]
 }
 
 /// Sixteen weight rows from `first` on times the row `x`, if their bytes are all there.
 #[inline(always)]
 pub(super) fn times<I: Isa, F: Quantized>(isa: I, w: &Matrix<'_>, first: usize, x: &[Group]) -> Option<I::F> {
-    let (mut room, mut padded);
-    let mut rows = rows_of::<F>(w, first);
-    let next = if I::FETCHES { rows_of(w, first + LANES) } else { rows };
-    let (parts, mut x) = (x.len(), x);
-    if parts < PARTS {
-        // Rows shorter than a span are brought into one.
-        (room, padded) = ([F::Span::zeroed(); LANES], [Group::zeroed(); PARTS]);
-        for (room, row) in room.iter_mut().zip(&mut rows) {
-            let blocks = row.get(..parts * PART / F::BLOCK)?;
-            room.as_mut().get_mut(..blocks.len())?.copy_from_slice(blocks);
-            let room: &F::Span = room;
-            *row = room.as_ref();
-        }
-        padded.get_mut(..parts)?.copy_from_slice(x);
-        x = &padded;
-    }
-    for row in &mut rows {
-        *row = row.get(..x.len() * PART / F::BLOCK)?; // one length for all, so that it is compared once
-    }
+    let rows = Rows::<F>::of(w, first);
     let (mut y, mut sums) = (isa.splat(0.0), [[isa.splat_int(0); 2]; PARTS]);
-    // Whole spans are a loop of their own where code may be large: one that knows where its spans end.
-    let whole = if cfg!(feature = "unrolled") { parts / PARTS } else { 0 };
-    let spans = spans_at::<F>(&rows, 0, whole)?;
-    for (s, x) in x.as_chunks().0.iter().take(whole).enumerate() {
-        let ahead = Ahead::of(&rows, &next, s * PARTS);
-        y = add(isa, &Meeting::<F> { rows: each(&spans, s)?, x, parts: 0..PARTS, ahead }, &mut sums, y);
+    // Small blocks are all taken one by one where code must be small.
+    let whole = if cfg!(feature = "unrolled") || F::BLOCK == SPAN { x.len() / PARTS } else { 0 };
+    let (spans, rest) = x.split_at_checked(whole * PARTS)?;
+    for (s, x) in spans.as_chunks().0.iter().enumerate() {
+        let span: Meeting<'_, F, F::Span, PARTS> =
+            Meeting::of(rows.at(s * (SPAN / F::BLOCK))?, x, ahead::<F>(w, s, 0));
+        match (F::WIDE, F::GROUP == PART) {
+            (true, true) => isa.dot_span::<true, true>(&span, F::LARGEST, &mut sums),
+            (true, false) => isa.dot_span::<true, false>(&span, F::LARGEST, &mut sums),
+            (false, true) => isa.dot_span::<false, true>(&span, F::LARGEST, &mut sums),
+            (false, false) => isa.dot_span::<false, false>(&span, F::LARGEST, &mut sums),
+        }
+        y = span.add(isa, &sums, y);
     }
-    for from in (whole * PARTS..parts).step_by(PARTS) {
-        // Where no whole span is left, the last one begins earlier, with parts that are done already.
-        let first = from.min(x.len() - PARTS);
-        let spans = spans_at::<F>(&rows, first * PART / F::BLOCK, 1)?;
-        let (x, ahead) = (x.get(first..)?.first_chunk()?, Ahead::of(&rows, &next, first));
-        let parts = from - first..(parts - first).min(PARTS);
-        y = add(isa, &Meeting::<F> { rows: each(&spans, 0)?, x, parts, ahead }, &mut sums, y);
+    if F::BLOCK > PART {
+        return rest.is_empty().then_some(y);
+    }
+    for (part, x) in rest.as_chunks().0.iter().enumerate() {
+        let block: Meeting<'_, F, [F; 1], 1> =
+            Meeting::of(rows.at(whole * PARTS + part)?, x, ahead::<F>(w, whole, part));
+        // All of them ask for a whole span.
+        for eighth in (part % PARTS..PARTS).step_by(rest.len().min(PARTS)) {
+            block.ask(isa, eighth, 0..Meeting::<F, [F; 1], 1>::LINES);
+        }
+        let sums = match (F::WIDE, F::GROUP == PART) {
+            (true, true) => isa.dot_rows::<true, true>(&block, 0, F::LARGEST),
+            (true, false) => isa.dot_rows::<true, false>(&block, 0, F::LARGEST),
+            (false, true) => isa.dot_rows::<false, true>(&block, 0, F::LARGEST),
+            (false, false) => isa.dot_rows::<false, false>(&block, 0, F::LARGEST),
+        };
+        y = block.add(isa, &[sums], y);
     }
     Some(y)
 }
 
-/// So many spans of each row, from one of its blocks on.
+/// How many bytes behind a part of span `s` the span after the next one begins: of this row, or of that sixteen rows below, or
+/// again as much.
 #[inline(always)]
-fn spans_at<'w, F: Quantized>(
-    rows: &[&'w [F]; LANES],
-    block: usize,
-    count: usize,
-) -> Option<[&'w [F::Span]; LANES]> {
-    let mut spans: [&[F::Span]; LANES] = [&[]; LANES];
-    for (spans, row) in spans.iter_mut().zip(rows) {
-        *spans = row.get(block..block + count * (SPAN / F::BLOCK)).map(bytemuck::cast_slice)?;
+fn ahead<F: Quantized>(w: &Matrix<'_>, s: usize, part: usize) -> usize {
+    let (span, mut wanted, mut below) = (size_of::<F::Span>(), (s + 2) * size_of::<F::Span>(), 0);
+    let whole = w.row_bytes.next_multiple_of(span);
+    while wanted >= whole && whole > 0 {
+        (wanted, below) = (wanted - whole, below + LANES * w.row_bytes);
     }
-    Some(spans)
-}
-
-/// One of each.
-#[inline(always)]
-fn each<'w, S>(spans: &[&'w [S]; LANES], at: usize) -> Option<[&'w S; LANES]> {
-    let mut of_each = [spans[0].get(at)?; LANES];
-    for (one, spans) in of_each.iter_mut().zip(spans) {
-        *one = spans.get(at)?;
-    }
-    Some(of_each)
-}
-
-/// A span's products, added to `y`. `sums` is room for those of its groups.
-#[inline(always)]
-fn add<I: Isa, F: Quantized>(
-    isa: I,
-    span: &Meeting<'_, F>,
-    sums: &mut [[I::N; 2]; PARTS],
-    mut y: I::F,
-) -> I::F {
-    match (F::WIDE, F::GROUP == PART) {
-        (true, true) => isa.dot_span::<true, true>(span, F::LARGEST, sums),
-        (true, false) => isa.dot_span::<true, false>(span, F::LARGEST, sums),
-        (false, true) => isa.dot_span::<false, true>(span, F::LARGEST, sums),
-        (false, false) => isa.dot_span::<false, false>(span, F::LARGEST, sums),
-    }
-    for first in span.parts.clone().step_by(F::BLOCK / PART) {
-        let mut blocks = [block::<F>(span.rows[0], first); LANES];
-        for (of_row, row) in blocks.iter_mut().zip(span.rows) {
-            *of_row = block(row, first);
-        }
-        let steps = Steps::of(isa, &blocks);
-        let parts = (span.parts.end - first).min(F::BLOCK / PART);
-        for quad in (first..first + parts).step_by(UNROLLED) {
-            macro_rules! parts {
-                ($($part:literal)*) => {$(
-                    if $part < UNROLLED && quad - first + $part < parts {
-                        let (part, at) = (quad + $part, (quad + $part) % PARTS);
-                        span.ahead.ask(isa, part, Ahead::<F>::FIRST..Ahead::<F>::LINES);
-                        y = scale(isa, &sums[at], &steps, &span.x[at], part - first, y);
-                    }
-                )*};
-            }
-            parts!(0 1 2 3);
-        }
-    }
-    y
+    (below + wanted).wrapping_sub(s * span + part * F::BYTES)
 }
 
 /// A part's sums scaled and added to `y`, one or two groups of the format.
