@@ -161,6 +161,16 @@ impl<D: Dot> Isa for Avx<D> {
             _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)))
         }
     }
+    #[inline(always)]
+    fn largest(self, x: F) -> f32 {
+        // SAFETY: see above.
+        unsafe {
+            let x = _mm256_max_ps(x[0], x[1]);
+            let x = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
+            let x = _mm_max_ps(x, _mm_movehl_ps(x, x));
+            _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)))
+        }
+    }
 
     #[inline(always)]
     fn half(self, bits: u16) -> f32 {

@@ -123,6 +123,8 @@ pub trait Isa: Copy + Send + Sync + 'static {
     fn pow2(self, n: Self::F) -> Self::F;
     /// The sum of the lanes: lane i with i + 8, then i + 4, i + 2, i + 1.
     fn sum(self, x: Self::F) -> f32;
+    /// The largest lane, by [`max`](Isa::max) in the order of `sum`.
+    fn largest(self, x: Self::F) -> f32;
 
     /// One IEEE 754 binary16 as `f32`.
     fn half(self, bits: u16) -> f32;

@@ -137,6 +137,16 @@ impl<D: Dot> Isa for Neon<D> {
             vpadds_f32(vadd_f32(vget_low_f32(x), vget_high_f32(x)))
         }
     }
+    #[inline(always)]
+    fn largest(self, x: F) -> f32 {
+        // SAFETY: see above.
+        unsafe {
+            let larger = |a, b| vbslq_f32(vcgtq_f32(a, b), a, b);
+            let x = larger(larger(x[0], x[2]), larger(x[1], x[3]));
+            let x = larger(x, vextq_f32::<2>(x, x));
+            vgetq_lane_f32::<0>(larger(x, vdupq_laneq_f32::<1>(x)))
+        }
+    }
 
     #[inline(always)]
     fn half(self, bits: u16) -> f32 {

@@ -97,6 +97,13 @@ impl Isa for Scalar {
         let x: [f32; 4] = from_fn(|i| x[i] + x[i + 4]);
         (x[0] + x[2]) + (x[1] + x[3])
     }
+    #[inline(never)]
+    fn largest(self, x: F) -> f32 {
+        let larger = |a, b| if a > b { a } else { b };
+        let x: [f32; 8] = from_fn(|i| larger(x[i], x[i + 8]));
+        let x: [f32; 4] = from_fn(|i| larger(x[i], x[i + 4]));
+        larger(larger(x[0], x[2]), larger(x[1], x[3]))
+    }
 
     #[inline(never)]
     fn half(self, bits: u16) -> f32 {

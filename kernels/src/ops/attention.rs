@@ -229,9 +229,7 @@ fn softmax<I: Isa>(isa: I, p: &mut [f32]) -> f32 {
     for p in p.iter() {
         most = isa.max(isa.load(p), most);
     }
-    let mut lanes = [0.0; LANES];
-    isa.store(most, &mut lanes);
-    let most = isa.splat(lanes.iter().fold(f32::NEG_INFINITY, |m, v| if *v > m { *v } else { m }));
+    let most = isa.splat(isa.largest(most));
     let mut sum = isa.splat(0.0);
     for p in p {
         let e = math::exp(isa, isa.sub(isa.load(p), most));

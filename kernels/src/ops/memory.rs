@@ -143,7 +143,7 @@ impl Kernel for Keys<'_> {
                         let codes = bytemuck::cast_slice_mut::<f32, i8>(codes);
                         for (g, x) in x.as_chunks::<GROUP>().0.iter().enumerate() {
                             let mut group = [0; GROUP];
-                            let scale = super::quantize::group(isa, x, &mut group);
+                            let (scale, _) = super::quantize::group(isa, x, &mut group);
                             scatter(&mut codes[g * GROUP * LANES..], lane, group.into_iter());
                             scales[g * LANES + lane] = scale;
                         }
@@ -188,7 +188,7 @@ impl Kernel for Values<'_> {
                         let (codes, scales) = to.split_at_mut(layout.head_dim / 4);
                         let codes = bytemuck::cast_slice_mut::<f32, i8>(codes).as_chunks_mut::<GROUP>().0;
                         for ((x, codes), scale) in x.as_chunks::<GROUP>().0.iter().zip(codes).zip(scales) {
-                            *scale = super::quantize::group(isa, x, codes);
+                            (*scale, _) = super::quantize::group(isa, x, codes);
                         }
                     }
                 }

@@ -74,36 +74,30 @@ impl Kernel for Quantize<'_> {
             last[..rest.len()].copy_from_slice(rest);
             let padded = whole.iter().chain([&last]).chain(core::iter::repeat(&[0.0; GROUP]));
             for (x, cells) in padded.zip(tile.row(r).as_chunks_mut::<CELLS>().0) {
-                let mut codes = [0; GROUP];
-                let scale = group(isa, x, &mut codes);
-                let (low, high) = codes.split_at(LANES);
-                let sum = |codes: &[i8]| codes.iter().map(|c| i16::from(*c)).sum();
-                let sums: [i16; 2] = [sum(low), sum(high)];
-                let (words, rest) = cells.split_at_mut(GROUP / 4);
-                words.copy_from_slice(&bytemuck::cast::<_, [f32; GROUP / 4]>(codes));
-                rest.copy_from_slice(&[scale, bytemuck::cast(sums)]);
+                if let Some(codes) = cells.first_chunk_mut::<{ GROUP / 4 }>() {
+                    let (scale, sums) = group(isa, x, bytemuck::cast_mut(codes));
+                    [cells[CELLS - 2], cells[CELLS - 1]] = [scale, bytemuck::cast(sums)];
+                }
             }
         }
     }
 }
 
-/// Quantizes one group and returns its scale. A value that is no number becomes −127.
+/// Quantizes one group; returns its scale, and the sums of the first and of the last sixteen codes. A value that is no
+/// number becomes −127.
 #[inline(always)]
-pub(crate) fn group<I: Isa>(isa: I, x: &[f32; GROUP], codes: &mut [i8; GROUP]) -> f32 {
+pub(crate) fn group<I: Isa>(isa: I, x: &[f32; GROUP], codes: &mut [i8; GROUP]) -> (f32, [i16; 2]) {
     let zero = isa.splat(0.0);
     let (a, b) = (math::read(isa, &x[..LANES]), math::read(isa, &x[LANES..]));
     let (ma, mb) = (isa.max(a, isa.sub(zero, a)), isa.max(b, isa.sub(zero, b)));
-    let mut lanes = [0.0; LANES];
-    isa.store(isa.max(ma, mb), &mut lanes);
-    let largest = lanes.iter().fold(0.0, |m, v| if *v > m { *v } else { m });
+    let largest = isa.largest(isa.max(isa.max(ma, mb), zero)); // 0 instead of what is no number
     let inverse = isa.splat(if largest > 0.0 { 127.0 / largest } else { 0.0 });
-    let (low, high) = codes.split_at_mut(LANES);
-    for (v, codes) in [a, b].into_iter().zip([low, high]) {
+    let mut sums = [0; 2];
+    for ((v, codes), sum) in [a, b].into_iter().zip(codes.as_chunks_mut().0).zip(&mut sums) {
         let code =
             math::round(isa, isa.max(isa.min(isa.mul(v, inverse), isa.splat(127.0)), isa.splat(-127.0)));
-        if let Some(codes) = codes.first_chunk_mut() {
-            isa.store_codes(code, codes);
-        }
+        isa.store_codes(code, codes);
+        *sum = isa.sum(code) as i16; // whole numbers, so small that their sum is exact
     }
-    largest / 127.0
+    (largest / 127.0, sums)
 }

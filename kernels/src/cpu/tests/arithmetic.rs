@@ -89,6 +89,7 @@ on_each_isa! {
             check("min", isa.min(x, y), Scalar.min(a, b));
             check("select", isa.select(x, y, z, x), Scalar.select(a, b, c, a));
             assert!(same(isa.sum(x), Scalar.sum(a)), "sum on {} of {a:?}", I::NAME);
+            assert!(same(isa.largest(x), Scalar.largest(a)), "largest on {} of {a:?}", I::NAME);
         });
     }
 }
