@@ -397,7 +397,7 @@ impl<D: Dot> Isa for Neon<D> {
             vst1q_u8(to.as_mut_ptr(), vcombine_u8(low, high));
         }
     }
-    #[inline(always)]
+    #[inline(never)]
     fn transpose_bytes(self, from: [&[u8; LANES]; LANES], to: &mut [[u8; LANES]; LANES]) {
         // SAFETY: see above.
         unsafe {
@@ -418,7 +418,7 @@ impl<D: Dot> Isa for Neon<D> {
             }
         }
     }
-    #[inline(always)]
+    #[inline(never)]
     fn transpose(self, from: [&[u32; LANES]; LANES], to: &mut [[u32; LANES]; LANES]) {
         for i in [0, 4, 8, 12] {
             for j in [0, 4, 8, 12] {

@@ -57,6 +57,11 @@ struct Query {
     count: usize,
 }
 
+/// Sixteens of keys or of elements at a time: one where code must be small.
+const fn at_once(many: usize) -> usize {
+    if cfg!(feature = "unrolled") { many } else { 1 }
+}
+
 /// `T` queries from the i-th on.
 #[inline(always)]
 fn successive<const T: usize>(i: usize, query: impl Fn(usize) -> Query) -> [Query; T] {
@@ -102,11 +107,11 @@ impl Kernel for Attention<'_> {
             }
             while i + 2 <= queries {
                 let together: [Query; 2] = successive(i, query);
-                self.attend::<I, 2, 2>(isa, kv_head, together, keys, values, tile, scratch);
+                self.attend::<I, 2, { at_once(2) }>(isa, kv_head, together, keys, values, tile, scratch);
                 i += 2;
             }
             if i < queries {
-                self.attend::<I, 1, 4>(isa, kv_head, [query(i)], keys, values, tile, scratch);
+                self.attend::<I, 1, { at_once(4) }>(isa, kv_head, [query(i)], keys, values, tile, scratch);
             }
             row = end;
         }
@@ -138,7 +143,7 @@ impl Attention<'_> {
         }
         let block = layout.key_block();
         let all = keys.get(..most / LANES * block).unwrap_or(&[]);
-        let mut together = all.chunks_exact(B * block);
+        let mut together = if B > 1 { all.chunks_exact(B * block) } else { [].chunks_exact(1) };
         for (b, blocks) in together.by_ref().enumerate() {
             let mut parts = [blocks; B];
             for (i, part) in parts.iter_mut().enumerate() {
@@ -147,8 +152,9 @@ impl Attention<'_> {
             let s = memory::scores(isa, layout, parts, &q);
             self.note(isa, s, scores, most, b * B);
         }
-        let rest = most / LANES / B * B;
-        for (b, block) in together.remainder().chunks_exact(block).enumerate() {
+        let rest = if B > 1 { most / LANES / B * B } else { 0 };
+        let remainder = if B > 1 { together.remainder() } else { all };
+        for (b, block) in remainder.chunks_exact(block).enumerate() {
             self.note(isa, memory::scores(isa, layout, [block], &q), scores, most, rest + b);
         }
         let (mut scale, mut shared) = ([0.0; T], usize::MAX);
@@ -164,7 +170,7 @@ impl Attention<'_> {
             p[t] = &scores[t * most..][..most];
         }
         let mut first = 0;
-        while first + B * LANES <= d {
+        while B > 1 && first + B * LANES <= d {
             self.gather::<I, T, B>(isa, &queries, values, &p, shared, first, &scale, tile);
             first += B * LANES;
         }

@@ -175,7 +175,7 @@ impl<K: Kind> Map<'_, '_, K> {
             self.rows::<I, 6, P>(isa, panels, row, first, stretch, tile);
             row += 6;
         }
-        while row + 4 <= rows.end {
+        while (most == 4 || cfg!(feature = "unrolled")) && row + 4 <= rows.end {
             self.rows::<I, 4, P>(isa, panels, row, first, stretch, tile);
             row += 4;
         }
