@@ -68,7 +68,6 @@ type F = [__m256; 2];
 impl<D: Dot> Isa for Avx<D> {
     const NAME: &'static str = D::NAME;
     const WIDE_BIAS: i32 = D::WIDE_BIAS;
-    const FETCHES: bool = true;
     type Plain = Avx<Pairs>;
     type F = F;
     type N = [__m256i; 2];

@@ -117,7 +117,6 @@ impl Isa for Avx512 {
     const ROWS: usize = 6;
     const SUMS: usize = 16;
     const WIDE_BIAS: i32 = 128;
-    const FETCHES: bool = true;
     type Plain = Avx512;
     type F = __m512;
     type N = __m512i;

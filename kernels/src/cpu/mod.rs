@@ -87,9 +87,6 @@ pub trait Isa: Copy + Send + Sync + 'static {
     /// That of work without integer dot products.
     fn plain(self) -> Self::Plain;
 
-    /// Whether [`fetch`](Isa::fetch) does anything.
-    const FETCHES: bool = false;
-
     /// Asks the memory for the cache line that is `after` bytes behind the first of these. It may be anywhere: a hint reads
     /// nothing.
     #[inline(always)]

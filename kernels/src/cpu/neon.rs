@@ -48,7 +48,6 @@ type F = [float32x4_t; 4];
 
 impl<D: Dot> Isa for Neon<D> {
     const NAME: &'static str = D::NAME;
-    const FETCHES: bool = true;
     type Plain = Neon<Widening>;
     type F = F;
     type N = [int32x4_t; 4];
