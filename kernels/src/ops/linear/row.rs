@@ -141,11 +141,12 @@ pub(super) fn times<I: Isa, F: Quantized>(isa: I, w: &Matrix<'_>, first: usize, 
     Some(y)
 }
 
-/// How many bytes behind a part of span `s` the span after the next one begins: of this row, or of that sixteen rows below, or
-/// again as much.
+/// How many bytes behind a part of span `s` that span begins which is asked for meanwhile: some 9 or 13 kB later, of this row,
+/// or of that sixteen rows below, or again as much.
 #[inline(always)]
 fn ahead<F: Quantized>(w: &Matrix<'_>, s: usize, part: usize) -> usize {
-    let (span, mut wanted, mut below) = (size_of::<F::Span>(), (s + 2) * size_of::<F::Span>(), 0);
+    let span = size_of::<F::Span>();
+    let (mut wanted, mut below) = ((s + if span < SPAN { 4 } else { 3 }) * span, 0);
     let whole = w.row_bytes.next_multiple_of(span);
     while wanted >= whole && whole > 0 {
         (wanted, below) = (wanted - whole, below + LANES * w.row_bytes);
