@@ -188,7 +188,7 @@ def losses(see, model, head, b, a):
     aux = features.new_zeros(())
     if a.aux > 0:
         if not a.frozen:
-            aux = dense_loss(head, features.detach() if a.learns_head else features, b["dense"][:5], a.chars)
+            aux = dense_loss(head, features, b["dense"][:5], a.chars)
         aux = aux + token_loss(head, views.float(), b["dense"][5:])
     if a.tower_only:
         return features.new_zeros(()), aux
@@ -271,7 +271,6 @@ def main():
     p.add_argument("--chars", type=float, default=1.0, help="weight of the characters among the dense targets")
     p.add_argument("--hold", type=float, default=0.45)
     p.add_argument("--patch-pace", type=float, default=0.2, help="learning rate of the patch kernel as a part of --lr")
-    p.add_argument("--new-head", type=float, default=0, help="part of the stage in which the patches' targets teach their head alone")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--tower-only", action="store_true", help="dense targets alone: a cheap first stage")
     p.add_argument("--frozen", action="store_true", help="the decoder alone, on what the tower makes of the library")
@@ -356,7 +355,7 @@ def run(a, model, head, ema, tok_path, tests, state):
         part = (time.time() - begin) / (a.minutes * 60)
         if part >= 1:
             break
-        lr, a.learns_head = a.lr * schedule(part, hold=a.hold), part < a.new_head
+        lr = a.lr * schedule(part, hold=a.hold)
         for g in adam.param_groups:
             g["lr"] = lr * g["pace"]
         stat.append(gradients(see, model, head, b, a, pool, params))
