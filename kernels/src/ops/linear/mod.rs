@@ -26,6 +26,13 @@
 //!
 //! in ascending order. Float weights (`floating.rs`) take `y = fma(w, x, y)`, input by input. Where a call or a stretch
 //! is cut makes no difference: between stretches `y` rests in memory as the `f32` it is.
+//!
+//! # How near to the peak
+//! Of what the inner loop gives alone (`super::peak`), 256 rows by 768 × 768 weights reach on one core of a Zen 5 (of a
+//! Cascade Lake): with AVX2 86 % in Q8_0 (77), 91 in Q4_0 (75), 90 in floats (80); with AVX-512 58 % (48), 63 (52), 80
+//! (55). There a group's scaling shares its two units with the products, 80 % would be the most, and unpacking takes a
+//! seventh. Tried in vain: asking the memory for the next panels while these are multiplied; products and scaling in one
+//! loop (registers run out).
 
 use super::Kernel;
 use crate::array::tabulate;

@@ -6,6 +6,10 @@
 //! the result, group by group, sixteen rows at once. Two short loops stay where a CPU keeps decoded instructions; one
 //! that did both for sixteen rows did not, and two threads of a core waited for its decoder. What is left of a row after its
 //! last span is taken block by block.
+//!
+//! In the nearest cache one core of a Zen 5 multiplies 88 (Q4_0, Q4_K) and 67 (Q8_0) GOP/s with AVX2, 105 to 114 and 94 with
+//! AVX-512; from memory it reads 22 to 25 and 29 to 36 GB/s, of 31 to 38 that summing bytes reads. Tried in vain: asking the memory
+//! in one of the two loops only, for all sixteen rows at once, for a panel in the order of addresses; sixteen rows together on AVX2.
 
 use super::integer::Integer;
 use super::rows::Rows;
