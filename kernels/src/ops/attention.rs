@@ -7,9 +7,9 @@
 //! A causal row at position `past + r` sees the keys up to itself; otherwise a row sees all keys of its sequence. Several
 //! queries go through the keys together: rows, or heads that share a key-value head. The scores of those are all that is
 //! ever held, there is no matrix of them. So many sums are kept in registers as an instruction set has room for: they
-//! share loads, and while one waits for its last addition the others go on. 1024 queries over 1024 keys reach 79 % of the peak of
-//! floats with AVX2 and 71 % with AVX-512 on a Zen 5 (53 and 49 % on a Cascade Lake). Blocks of 64 keys with running maxima
-//! (FlashAttention) were no faster there, as the second-level cache holds a head.
+//! share loads, and while one waits for its last addition the others go on. 1024 queries over 1024 keys reach 79 % of the
+//! peak of floats with AVX2 and 71 % with AVX-512 on a Zen 5 (53 and 49 % on a Cascade Lake). Blocks of 64 keys with
+//! running maxima (FlashAttention) were no faster there, as the second-level cache holds a head.
 //!
 //! Scores are summed element by element with lanes as keys; values are added key by key with lanes as elements; the
 //! sum of `p` is sixteen partial sums and one tree. So neither the tile nor the call a row falls into matters.

@@ -7,9 +7,10 @@
 //! that did both for sixteen rows did not, and two threads of a core waited for its decoder. What is left of a row after its
 //! last span is taken block by block.
 //!
-//! In the nearest cache one core of a Zen 5 multiplies 88 (Q4_0, Q4_K) and 67 (Q8_0) GOP/s with AVX2, 105 to 114 and 94 with
-//! AVX-512; from memory it reads 22 to 25 and 29 to 36 GB/s, of 31 to 38 that summing bytes reads. Tried in vain: asking the memory
-//! in one of the two loops only, for all sixteen rows at once, for a panel in the order of addresses; sixteen rows together on AVX2.
+//! In the nearest cache one core of a Zen 5 multiplies 88 (Q4_0, Q4_K) and 67 (Q8_0) GOP/s with AVX2, 105 to 114 and 94
+//! with AVX-512; from memory it reads 22 to 25 and 29 to 36 GB/s, of 31 to 38 that summing bytes reads. Tried in vain:
+//! asking the memory in one of the two loops only, for all sixteen rows at once, for a panel in the order of addresses;
+//! sixteen rows together on AVX2.
 
 use super::integer::Integer;
 use super::rows::Rows;
@@ -24,7 +25,7 @@ use core::ops::Range;
 /// Groups of activations in a span.
 const PARTS: usize = SPAN / PART;
 
-/// Some blocks of sixteen weight rows, the activations they meet, and how many bytes behind each row's blocks those lie that
+/// Some blocks of sixteen weight rows, the `N` groups of activations they meet, and how many bytes behind each row's blocks those lie that
 /// are to be asked from memory meanwhile. Rows are read by turns, a span of each: too little for a CPU to see what comes
 /// next.
 struct Meeting<'a, F, W, const N: usize> {
@@ -128,10 +129,11 @@ pub(super) fn times<I: Isa, F: Quantized>(isa: I, w: &Matrix<'_>, first: usize, 
         return rest.is_empty().then_some(y);
     }
     for (part, x) in rest.as_chunks().0.iter().enumerate() {
+        let (s, at) = (part / PARTS, part % PARTS);
         let block: Meeting<'_, F, [F; 1], 1> =
-            Meeting::of(rows.at(whole * PARTS + part)?, x, ahead::<F>(w, whole, part));
-        // All of them ask for a whole span.
-        for eighth in (part % PARTS..PARTS).step_by(rest.len().min(PARTS)) {
+            Meeting::of(rows.at(whole * PARTS + part)?, x, ahead::<F>(w, whole + s, at));
+        // Those of a span, all eight or fewer, ask for a whole one.
+        for eighth in (at..PARTS).step_by((rest.len() - s * PARTS).min(PARTS)) {
             block.ask(isa, eighth, 0..Meeting::<F, [F; 1], 1>::LINES);
         }
         let sums = match (F::WIDE, F::GROUP == PART) {
