@@ -1,4 +1,10 @@
 //! The integer dot product of Armv8.0, and of Armv8.2, whose `sdot` takes the place of four instructions.
+//!
+//! The inner loop of a linear map, four inputs of four rows by sixteen columns (256 products), as it is compiled: 29
+//! instructions with `sdot`, 16 of them products (0.11 a product; products alone are 0.06), so that a Cortex-A76, which
+//! begins two products and four instructions a cycle, is bound by its products (8 cycles against 7.25). 87 to 93 on
+//! Armv8.0 (0.34 to 0.36; two multiplications and two additions for sixteen products are 0.25). Counted in the
+//! disassembly: no Arm was at hand to time it on.
 #![allow(unsafe_code, reason = "intrinsics; the tokens below prove the CPU has them")]
 
 use super::Neon;
