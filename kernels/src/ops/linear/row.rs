@@ -25,9 +25,9 @@ use core::ops::Range;
 /// Groups of activations in a span.
 const PARTS: usize = SPAN / PART;
 
-/// Some blocks of sixteen weight rows, the `N` groups of activations they meet, and how many bytes behind each row's blocks those lie that
-/// are to be asked from memory meanwhile. Rows are read by turns, a span of each: too little for a CPU to see what comes
-/// next.
+/// Some blocks of sixteen weight rows, the `N` groups of activations they meet, and how many bytes behind each row's blocks
+/// those lie that are to be asked from memory meanwhile. Rows are read by turns, a span of each: too little for a CPU to
+/// see what comes next.
 struct Meeting<'a, F, W, const N: usize> {
     rows: [&'a W; LANES],
     x: &'a [Group; N],
