@@ -17,14 +17,20 @@ const X86: &[(&str, &[&str])] = &[
     // VNNI of 512 bits does not imply that of AVX, and is faster: see `guaranteed`.
     ("avx512", &["avx512f", "avx512bw", "avx512vl", "avx512vnni"]),
 ];
-const ARM: &[(&str, &[&str])] = &[("scalar", &[]), ("neon", &["neon"]), ("neon-dotprod", &["dotprod"])];
+const ARM: &[(&str, &[&str])] = &[
+    ("scalar", &[]),
+    ("neon", &["neon"]),
+    ("neon-dotprod", &["dotprod"]),
+    ("neon-i8mm", &["dotprod", "i8mm"]),
+];
 const OTHER: &[(&str, &[&str])] = &[("scalar", &[])];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rustc-check-cfg=cfg(fused_arm)");
     println!(
-        "cargo::rustc-check-cfg=cfg(isa, values(\"scalar\", \"avx2\", \"avx-vnni\", \"avx512\", \"neon\", \"neon-dotprod\"))"
+        "cargo::rustc-check-cfg=cfg(isa, values(\"scalar\", \"avx2\", \"avx-vnni\", \"avx512\", \"neon\", \"neon-dotprod\", \
+         \"neon-i8mm\"))"
     );
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
     let target = variable("TARGET");

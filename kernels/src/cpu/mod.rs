@@ -75,6 +75,9 @@ pub trait Isa: Copy + Send + Sync + 'static {
     /// See [`PANELS`](Isa::PANELS).
     const ROWS: usize = 4;
 
+    /// Whether panels of codes hold eight inputs of each weight row side by side, not four.
+    const EIGHTS: bool = false;
+
     /// Sums of sixteen lanes that a loop over floats keeps in registers: enough that none waits for its last addition.
     const SUMS: usize = 6;
 
@@ -148,23 +151,17 @@ pub trait Isa: Copy + Send + Sync + 'static {
     /// `x` is in −127..=127. Without `WIDE`, codes are in 0..=127; with it they are any byte plus `WIDE_BIAS`, wrapped.
     fn dot4<const WIDE: bool>(self, sum: Self::N, codes: &[i8; 4 * LANES], x: &[i8; 4]) -> Self::N;
     /// For each of `T` activation rows and `P` panels the [`dot4`](Isa::dot4) of every fourth input in turn: `codes[p]` and
-    /// `x[t]`, all of one length, give four inputs at a time. `largest` is the largest code.
+    /// `x[t]`, all of one length, give four inputs at a time, or two of them eight with [`EIGHTS`](Isa::EIGHTS). `largest` is
+    /// the largest code.
     #[inline(always)]
     fn dot_panel<const WIDE: bool, const T: usize, const P: usize>(
         self,
-        mut sums: [[Self::N; P]; T],
+        sums: [[Self::N; P]; T],
         codes: [&[[i8; 4 * LANES]]; P],
         x: [&[[i8; 4]]; T],
         _largest: i8,
     ) -> [[Self::N; P]; T] {
-        for c in 0..codes[0].len() {
-            for t in 0..T {
-                for p in 0..P {
-                    sums[t][p] = self.dot4::<WIDE>(sums[t][p], &codes[p][c], &x[t][c]);
-                }
-            }
-        }
-        sums
+        fours::<_, WIDE, T, P>(self, sums, codes, x)
     }
     /// `sums[0] · by[0] + sums[1] · by[1]` in all lanes.
     fn weigh(self, sums: &[i16; 2], by: [i16; 2]) -> Self::N;
@@ -238,6 +235,24 @@ pub trait Isa: Copy + Send + Sync + 'static {
     fn transpose(self, from: [&[u32; LANES]; LANES], to: &mut [[u32; LANES]; LANES]);
 }
 
+/// [`Isa::dot_panel`] by [`Isa::dot4`].
+#[inline(always)]
+fn fours<I: Isa, const WIDE: bool, const T: usize, const P: usize>(
+    isa: I,
+    mut sums: [[I::N; P]; T],
+    codes: [&[[i8; 4 * LANES]]; P],
+    x: [&[[i8; 4]]; T],
+) -> [[I::N; P]; T] {
+    for c in 0..codes[0].len() {
+        for t in 0..T {
+            for p in 0..P {
+                sums[t][p] = isa.dot4::<WIDE>(sums[t][p], &codes[p][c], &x[t][c]);
+            }
+        }
+    }
+    sums
+}
+
 /// Parts of a span whose code is written out: as many as have shifts of their own, where code may be large.
 pub(crate) const UNROLLED: usize = if cfg!(feature = "unrolled") { 4 } else { 1 };
 
@@ -308,6 +323,8 @@ isas! {
     #[cfg(all(target_arch = "x86_64", any(test, isa = "avx512")))] avx512::Avx512;
     #[cfg(all(target_arch = "x86_64", any(test, isa = "avx-vnni")))] avx::Avx<avx::Vnni>;
     #[cfg(all(target_arch = "x86_64", any(test, isa = "avx2")))] avx::Avx<avx::Pairs>;
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon", any(test, isa = "neon-i8mm")))]
+    neon::Neon<neon::matrix::MatrixProduct>;
     #[cfg(all(target_arch = "aarch64", target_feature = "neon", any(test, isa = "neon-dotprod")))]
     neon::Neon<neon::dot::Dotprod>;
     #[cfg(all(target_arch = "aarch64", target_feature = "neon", any(test, isa = "neon")))]

@@ -1,13 +1,15 @@
 //! NEON: every 64-bit Arm. Sixteen lanes are four registers.
 //!
-//! Two instruction sets share all but the integer dot product, which is in `neon/dot.rs`: `Neon<Widening>` is what Armv8.0
-//! has (Cortex-A53, A72), `Neon<Dotprod>` adds `sdot` (Cortex-A55, A76 and later).
+//! Three instruction sets share all but the integer products: `Neon<Widening>` is what Armv8.0 has (Cortex-A53, A72),
+//! `Neon<Dotprod>` adds `sdot` (Cortex-A55, A76 and later), both in `neon/dot.rs`, and `Neon<MatrixProduct>` in
+//! `neon/matrix.rs` adds `smmla` (Cortex-A510, A710 and later).
 #![allow(unsafe_code, reason = "intrinsics; the tokens below prove the CPU has them")]
 
 use super::{Isa, LANES, Span, Task};
 use core::arch::aarch64::*;
 
 pub(super) mod dot;
+pub(super) mod matrix;
 
 use dot::{Dot, Widening};
 
@@ -46,11 +48,15 @@ macro_rules! codes {
 
 type F = [float32x4_t; 4];
 
+/// Sixteen integers.
+type Sums = [int32x4_t; 4];
+
 impl<D: Dot> Isa for Neon<D> {
     const NAME: &'static str = D::NAME;
+    const EIGHTS: bool = D::EIGHTS;
     type Plain = Neon<Widening>;
     type F = F;
-    type N = [int32x4_t; 4];
+    type N = Sums;
     type C = [[uint8x16_t; 2]; 2];
 
     #[inline(always)]
@@ -204,6 +210,16 @@ impl<D: Dot> Isa for Neon<D> {
                 self.0.dot(sum[3], vld1q_s8(p.add(48)), x),
             ]
         }
+    }
+    #[inline(always)]
+    fn dot_panel<const WIDE: bool, const T: usize, const P: usize>(
+        self,
+        sums: [[Self::N; P]; T],
+        codes: [&[[i8; 4 * LANES]]; P],
+        x: [&[[i8; 4]]; T],
+        _: i8,
+    ) -> [[Self::N; P]; T] {
+        D::dot_panel(self, sums, codes, x)
     }
     #[inline(always)]
     fn weigh(self, sums: &[i16; 2], by: [i16; 2]) -> Self::N {

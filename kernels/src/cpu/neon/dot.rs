@@ -7,8 +7,8 @@
 //! disassembly: no Arm was at hand to time it on.
 #![allow(unsafe_code, reason = "intrinsics; the tokens below prove the CPU has them")]
 
-use super::Neon;
-use crate::cpu::{Detect, Task};
+use super::{Neon, Sums};
+use crate::cpu::{Detect, LANES, Task, fours};
 use core::arch::aarch64::*;
 
 /// The part that differs: four columns of four bytes each, multiplied and added up. A value of the type is the proof
@@ -26,6 +26,18 @@ pub(in crate::cpu) trait Dot: Copy + Send + Sync + 'static {
     fn enter<T: Task>(isa: Neon<Self>, task: T) -> T::Out;
     /// `sum[j] + Σᵢ w[4j + i] · x[4j + i]` for the four `i`, exactly, for any `w` and `x` in −127..=127.
     fn dot(self, sum: int32x4_t, w: int8x16_t, x: int8x16_t) -> int32x4_t;
+    /// [`Isa::EIGHTS`](crate::cpu::Isa::EIGHTS).
+    const EIGHTS: bool = false;
+    /// [`Isa::dot_panel`](crate::cpu::Isa::dot_panel).
+    #[inline(always)]
+    fn dot_panel<const T: usize, const P: usize>(
+        isa: Neon<Self>,
+        sums: [[Sums; P]; T],
+        codes: [&[[i8; 4 * LANES]]; P],
+        x: [&[[i8; 4]]; T],
+    ) -> [[Sums; P]; T] {
+        fours::<_, false, T, P>(isa, sums, codes, x)
+    }
 }
 
 /// What every 64-bit Arm with NEON has: products in 16 bits, added up in pairs.
@@ -61,7 +73,7 @@ pub(in crate::cpu) struct Dotprod(());
 /// By assembler, as the compiler's intrinsic (`vdotq_s32`) is not stable.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
-fn sdot(mut sum: int32x4_t, w: int8x16_t, x: int8x16_t) -> int32x4_t {
+pub(super) fn sdot(mut sum: int32x4_t, w: int8x16_t, x: int8x16_t) -> int32x4_t {
     // SAFETY: one instruction on registers, which the features above have.
     unsafe {
         core::arch::asm!(

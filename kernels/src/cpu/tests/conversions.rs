@@ -236,7 +236,7 @@ on_each_isa! {
                     let got = isa.dot_panel::<false, 3, 2>(start, panels, inputs, largest);
                     for (t, p) in [0, 1, 2].into_iter().flat_map(|t| [(t, 0), (t, 1)]) {
                         let want: [f32; LANES] = from_fn(|lane| {
-                            let sum = |c: usize| dot(&codes[p][c][4 * lane..4 * lane + 4], &x[t][c], 0);
+                            let sum = |c: usize| dot(of_lane::<I>(&codes[p], c, lane), &x[t][c], 0);
                             (9 + part.clone().map(sum).sum::<i32>()) as f32
                         });
                         assert_eq!(lanes(isa, isa.float(got[t][p])), want, "{} up to {largest}", I::NAME);
@@ -245,6 +245,12 @@ on_each_isa! {
             }
         }
     }
+}
+
+/// Four codes of a lane, for inputs 4c to 4c + 3.
+fn of_lane<I: Isa>(codes: &[[i8; 64]; 8], c: usize, lane: usize) -> &[i8] {
+    let at = if I::EIGHTS { 128 * (c / 2) + 8 * lane + 4 * (c % 2) } else { 64 * c + 4 * lane };
+    &codes.as_flattened()[at..at + 4]
 }
 
 fn whole(rows: &[[i8; 32]; LANES], x: &[i8; 32], bias: i32) -> [f32; LANES] {

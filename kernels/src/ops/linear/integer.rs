@@ -19,7 +19,7 @@ pub(super) const SCRATCH: usize = LANES * SPAN / 4 + LANES * STRETCH / 4 + 2 * L
 /// Weights in a quantized format.
 pub(crate) struct Integer<F>(PhantomData<F>);
 
-/// One load of the panel: four inputs (as codes) of sixteen weight rows.
+/// One load of the panel: four inputs (as codes) of sixteen weight rows; or two are eight of them ([`Isa::EIGHTS`]).
 type Codes = [i8; 4 * LANES];
 
 /// Codes of one weight row: a span of them, part by part.
@@ -96,7 +96,11 @@ impl<F: Quantized> Kind for Integer<F> {
                 }
             }
             // Four codes are one word: transposing words puts the same four inputs of sixteen rows side by side.
-            turn(isa, flat, words);
+            if I::EIGHTS {
+                turn_pairs(flat, words);
+            } else {
+                turn(isa, flat, words);
+            }
         }
         Panel { codes: bytemuck::cast_slice::<f32, Codes>(panel).as_chunks().0, scales, minimums }
     }
@@ -161,6 +165,16 @@ impl<F: Quantized> Kind for Integer<F> {
             }
         }
         y
+    }
+}
+
+/// As [`turn`], two words at a time.
+#[inline(always)]
+fn turn_pairs<const W: usize>(from: &[[u32; W]; LANES], to: &mut [[u32; LANES]]) {
+    for (c, to) in to.as_chunks_mut::<2>().0.iter_mut().enumerate() {
+        for (to, from) in bytemuck::cast_mut::<_, [[u32; 2]; LANES]>(to).iter_mut().zip(from) {
+            *to = from.as_chunks().0.get(c).copied().unwrap_or_default();
+        }
     }
 }
 
