@@ -453,12 +453,11 @@ fn unseen(stopper: &Stopper, error: ImageError) -> Error {
     }
 }
 
-/// Zeroed cells, or an error where an allocation would abort.
+/// Zeroed cells, or an error where an allocation would abort. Zeros are asked for, not written: an operating system gives a
+/// page when it is first used, and most of a long context never is.
 pub(crate) fn zeroed(cells: usize) -> Result<Vec<f32>, Error> {
-    let mut block = Vec::new();
-    block.try_reserve_exact(cells).map_err(|_| Error::OutOfMemory { bytes: cells.saturating_mul(4) })?;
-    block.resize(cells, 0.0);
-    Ok(block)
+    bytemuck::allocation::try_zeroed_vec(cells)
+        .map_err(|()| Error::OutOfMemory { bytes: cells.saturating_mul(4) })
 }
 
 /// Parts of the block that do not meet, as planned.

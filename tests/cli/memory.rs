@@ -219,7 +219,11 @@ fn the_peak_is_the_bill_and_the_program() {
         let (peak, allowed) = (bytes("peak"), (bill / 20).max(4 << 20));
         println!("peak {peak}, bill {bill}, program {program}: {args:?}");
         assert!(peak <= bill + program + allowed, "peak {peak}, bill {bill}, program {program}: {args:?}");
-        assert!(peak >= bytes("arena") + bytes("kv"), "what is billed is really taken: {args:?}");
+        let idle = bytes("kv") > 8 * bytes("arena");
+        assert!(
+            !idle || peak < bill / 2,
+            "a context that is not filled takes no memory: {peak} of {bill}, {args:?}"
+        );
     }
     let _ = std::fs::remove_dir_all(folder);
 }
