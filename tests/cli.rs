@@ -56,9 +56,16 @@ fn golden(name: &str) -> String {
     folder.join(name).display().to_string()
 }
 
+/// What starts the program: its path, behind the emulator of a machine that is not this one (`.ci/aarch64`).
+fn start() -> Vec<String> {
+    let emulator = std::env::var("OCELLI_EMULATOR").unwrap_or_default();
+    emulator.split_whitespace().chain([env!("CARGO_BIN_EXE_ocelli")]).map(str::to_owned).collect()
+}
+
 fn program(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ocelli"));
-    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let start = start();
+    let mut command = Command::new(&start[0]);
+    command.args(&start[1..]).args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // Two processors are enough for models this small, and the tests run side by side.
     command.env_remove("OCELLI_ISA");
     command

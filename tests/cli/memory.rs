@@ -161,6 +161,9 @@ fn a_limit_is_kept_refused_or_fitted_into() {
 /// Runs it with the prompt on standard input, and measures the process before it gets one: the program with its
 /// models open and nothing done. Gives that and the answer.
 fn measured(args: &[&str]) -> Option<(u64, Value)> {
+    if std::env::var_os("OCELLI_EMULATOR").is_some() {
+        return None; // the emulator's memory would be measured
+    }
     let mut child =
         program(&[&["run", "--json"], args].concat()).stdin(std::process::Stdio::piped()).spawn().unwrap();
     let status = format!("/proc/{}/status", child.id());
@@ -211,7 +214,9 @@ fn the_peak_is_the_bill_and_the_program() {
     ];
     for args in cases {
         let Some((program, answer)) = measured(&args) else {
-            println!("skipped: this system does not say what a process has had");
+            println!(
+                "skipped: this system does not say what a process has had, or an emulator is in between"
+            );
             return;
         };
         let bytes = |key: &str| answer["bytes"][key].as_u64().unwrap();

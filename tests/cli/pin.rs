@@ -29,7 +29,7 @@ fn pinned_threads_answer_and_too_many_are_refused() {
     let limited = |threads: &str| {
         let mut command = Command::new("sh");
         let first = "exec taskset -c $(taskset -cp $$ | sed 's/.*: //; s/[-,].*//') \"$@\"";
-        command.args(["-c", first, "sh", env!("CARGO_BIN_EXE_ocelli")]).args(line(threads));
+        command.args(["-c", first, "sh"]).args(super::start()).args(line(threads));
         command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
         collect(command, "")
     };

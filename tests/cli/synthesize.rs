@@ -106,9 +106,11 @@ fn what_cannot_be_made_is_said() {
 #[test]
 fn a_disk_that_takes_no_more_leaves_nothing_behind() {
     let folder = fresh_folder("full");
-    let script = r#"trap "" XFSZ; ulimit -f 100; exec "$0" synthesize tiny --type F16 -o "$1""#;
+    let script = r#"trap "" XFSZ; ulimit -f 100; exec "$@""#;
     let output = std::process::Command::new("sh")
-        .args(["-c", script, env!("CARGO_BIN_EXE_ocelli")])
+        .args(["-c", script, "sh"])
+        .args(super::start())
+        .args(["synthesize", "tiny", "--type", "F16", "-o"])
         .arg(&folder)
         .output()
         .unwrap();
