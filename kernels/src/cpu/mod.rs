@@ -81,6 +81,10 @@ pub trait Isa: Copy + Send + Sync + 'static {
     /// Sums of sixteen lanes that a loop over floats keeps in registers: enough that none waits for its last addition.
     const SUMS: usize = 6;
 
+    /// Parts of a span whose code is written out: as many as have shifts of their own, where code may be large; else one, and
+    /// no other loop has a form of its own for many at a time.
+    const UNROLLED: usize = if cfg!(feature = "unrolled") { 4 } else { 1 };
+
     /// What instruction sets whose dot product wants unsigned weights add to wide codes: 0 or 128.
     const WIDE_BIAS: i32 = 0;
 
@@ -184,13 +188,13 @@ pub trait Isa: Copy + Send + Sync + 'static {
         largest: i8,
         sums: &mut [[Self::N; 2]; 8],
     ) {
-        for (quad, sums) in sums.as_chunks_mut::<UNROLLED>().0.iter_mut().enumerate() {
+        for first in (0..sums.len()).step_by(Self::UNROLLED) {
             // One by one: where a part is known, places and shifts are.
             macro_rules! parts {
                 ($($part:literal)*) => {$(
-                    if $part < UNROLLED {
-                        span.ahead(self, UNROLLED * quad + $part);
-                        sums[$part % UNROLLED] = self.dot_rows::<WIDE, WHOLE>(span, UNROLLED * quad + $part, largest);
+                    if $part < Self::UNROLLED {
+                        span.ahead(self, first + $part);
+                        sums[(first + $part) % 8] = self.dot_rows::<WIDE, WHOLE>(span, first + $part, largest);
                     }
                 )*};
             }
@@ -252,9 +256,6 @@ fn fours<I: Isa, const WIDE: bool, const T: usize, const P: usize>(
     }
     sums
 }
-
-/// Parts of a span whose code is written out: as many as have shifts of their own, where code may be large.
-pub(crate) const UNROLLED: usize = if cfg!(feature = "unrolled") { 4 } else { 1 };
 
 /// Eight parts of sixteen weight rows and an activation row, 32 inputs each. Codes are made as they are asked for, so
 /// that they need not leave the registers. Mark implementations `#[inline(always)]`.

@@ -25,6 +25,7 @@ fn map2(a: F, b: F, f: impl Fn(f32, f32) -> f32) -> F {
 
 impl Isa for Scalar {
     const NAME: &'static str = "scalar";
+    const UNROLLED: usize = 1;
     type Plain = Scalar;
     type F = F;
     type N = [i32; LANES];

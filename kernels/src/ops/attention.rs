@@ -97,12 +97,12 @@ impl Kernel for Attention<'_> {
                 Query { row: r, head: i % self.groups, count: seen.min(self.layout.capacity) }
             };
             let mut i = 0;
-            while cfg!(feature = "unrolled") && I::SUMS >= 2 * QUERIES && i + QUERIES <= queries {
+            while I::UNROLLED > 1 && I::SUMS >= 2 * QUERIES && i + QUERIES <= queries {
                 let together: [Query; QUERIES] = successive(i, query);
                 self.attend::<I, QUERIES, 2>(isa, kv_head, together, keys, values, tile, scratch);
                 i += QUERIES;
             }
-            while cfg!(feature = "unrolled") && i + 6 <= queries {
+            while I::UNROLLED > 1 && i + 6 <= queries {
                 let together: [Query; 6] = successive(i, query);
                 self.attend::<I, 6, 1>(isa, kv_head, together, keys, values, tile, scratch);
                 i += 6;

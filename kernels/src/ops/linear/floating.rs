@@ -52,7 +52,7 @@ impl<F: Float> Kind for Floating<F> {
 
     #[inline(always)]
     fn single<I: Isa>(isa: I, w: &Matrix<'_>, first: usize, x: &[f32], scratch: &mut [f32]) -> Option<I::F> {
-        if !cfg!(feature = "unrolled") {
+        if I::UNROLLED == 1 {
             return None; // the panel of many rows does as well, and is there
         }
         let (rows, next) = (rows_of(w, first), rows_of(w, first + LANES));

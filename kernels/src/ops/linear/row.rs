@@ -15,7 +15,7 @@
 use super::integer::Integer;
 use super::rows::Rows;
 use super::steps::Steps;
-use crate::cpu::{Isa, LANES, Span, UNROLLED};
+use crate::cpu::{Isa, LANES, Span};
 use crate::formats::{PART, Quantized, SPAN};
 use crate::ops::quantize::{self, Group};
 use crate::weight::Matrix;
@@ -72,10 +72,10 @@ impl<'a, F: Quantized, W: bytemuck::Pod + AsRef<[F]>, const N: usize> Meeting<'a
                 *block = self.block(lane, first);
             }
             let steps = Steps::of(isa, &blocks);
-            for quad in (0..F::BLOCK / PART).step_by(UNROLLED) {
+            for quad in (0..F::BLOCK / PART).step_by(I::UNROLLED) {
                 macro_rules! parts {
                     ($($part:literal)*) => {$(
-                        if $part < UNROLLED && quad + $part < F::BLOCK / PART {
+                        if $part < I::UNROLLED && quad + $part < F::BLOCK / PART {
                             let (part, at) = (quad + $part, (first + quad + $part) % N);
                             if N == PARTS {
                                 self.ask(isa, at, Self::FIRST..Self::LINES);
@@ -112,7 +112,7 @@ pub(super) fn times<I: Isa, F: Quantized>(isa: I, w: &Matrix<'_>, first: usize, 
     let rows = Rows::<F>::of(w, first);
     let (mut y, mut sums) = (isa.splat(0.0), [[isa.splat_int(0); 2]; PARTS]);
     // Small blocks are all taken one by one where code must be small.
-    let whole = if cfg!(feature = "unrolled") || F::BLOCK == SPAN { x.len() / PARTS } else { 0 };
+    let whole = if I::UNROLLED > 1 || F::BLOCK == SPAN { x.len() / PARTS } else { 0 };
     let (spans, rest) = x.split_at_checked(whole * PARTS)?;
     for (s, x) in spans.as_chunks().0.iter().enumerate() {
         let span: Meeting<'_, F, F::Span, PARTS> =
