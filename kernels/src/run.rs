@@ -2,7 +2,7 @@
 
 use crate::ops::activation::Activate;
 use crate::ops::add::{Add, AddTable};
-use crate::ops::attention::Attention;
+use crate::ops::attention::{self, Attention};
 use crate::ops::embed::{Cell, Embed};
 use crate::ops::linear;
 use crate::ops::memory::{self, Layout};
@@ -292,7 +292,8 @@ impl Tape {
         };
         let operands = Operands { tape: self, step, weights, call };
         let out_slot = self.slots[step.out.0];
-        let (mut to, mut width, mut block) = (out_cells, out_slot.cells, operands.block());
+        let (mut to, mut width, mut block) =
+            (out_cells, out_slot.cells, operands.block(machine.pool.threads()));
         let job = match step.op {
             Op::Input => {
                 to.copy_from_slice(call.input);
@@ -334,6 +335,8 @@ impl Tape {
             _ => operands.job([input(0), input(1), input(2)])?,
         };
         let grid = Grid::new(to, width, (block.0, block.1.min(width)));
+        // The rows of a head one after the other, so that its keys and values stay in the second-level cache.
+        let grid = if matches!(job, Job::Attention(_)) { grid.down() } else { grid };
         machine.pool.run(&grid, memory.scratch, interrupt, &|tile, scratch| {
             machine.kernels.tile(&job, tile, scratch)
         })?;
@@ -351,10 +354,11 @@ struct Operands<'a> {
 
 impl<'a> Operands<'a> {
     /// Rows and columns of a tile: small enough to share the work and to stop soon, large enough to be worth it.
-    fn block(&self) -> (usize, usize) {
+    fn block(&self, threads: usize) -> (usize, usize) {
+        let rows = self.tape.slots[self.step.out.0].rows.count(self.call.units);
         match self.step.op {
-            Op::Linear { .. } => (256, linear::COLUMNS),
-            Op::Attention { heads, .. } => (32, heads.count / heads.kv.max(1) * heads.dim),
+            Op::Linear { map, .. } => linear::block(&map.w, rows, threads),
+            Op::Attention { heads, .. } => (attention::ROWS, heads.count / heads.kv.max(1) * heads.dim),
             Op::Keys { .. } | Op::Values { .. } => (1, usize::MAX),
             Op::Angles { .. } => (64, usize::MAX),
             Op::Norm { .. } => (16, usize::MAX),

@@ -49,6 +49,7 @@ pub struct Grid<'a> {
     height: usize,
     width: usize,
     block: (usize, usize),
+    down: bool,
     matrix: PhantomData<&'a mut [f32]>,
 }
 
@@ -63,7 +64,13 @@ impl<'a> Grid<'a> {
     pub fn new(matrix: &'a mut [f32], width: usize, block: (usize, usize)) -> Grid<'a> {
         let (width, block) = (width.max(1), (block.0.max(1), block.1.max(1)));
         let height = matrix.len() / width;
-        Grid { base: matrix.as_mut_ptr(), height, width, block, matrix: PhantomData }
+        Grid { base: matrix.as_mut_ptr(), height, width, block, down: false, matrix: PhantomData }
+    }
+
+    /// Numbers the tiles down instead of across: those that follow one another share columns, not rows.
+    #[must_use]
+    pub fn down(self) -> Grid<'a> {
+        Grid { down: true, ..self }
     }
 
     /// Number of tiles.
@@ -81,8 +88,14 @@ impl<'a> Grid<'a> {
     /// # Safety
     /// While a tile lives no other with the same number may be made.
     pub(crate) unsafe fn tile(&self, index: usize) -> Tile<'_> {
-        let across = self.width.div_ceil(self.block.1);
-        let (i, j) = (index / across * self.block.0, index % across * self.block.1);
+        let (i, j) = if self.down {
+            let high = self.height.div_ceil(self.block.0).max(1);
+            (index % high, index / high)
+        } else {
+            let across = self.width.div_ceil(self.block.1);
+            (index / across, index % across)
+        };
+        let (i, j) = (i * self.block.0, j * self.block.1);
         Tile {
             base: self.base,
             stride: self.width,

@@ -286,7 +286,7 @@ impl Isa for Avx512 {
         // SAFETY: see above.
         unsafe {
             let (sums, by) = (bytemuck::cast(*sums), bytemuck::cast(by));
-            _mm512_dpwssd_epi32(_mm512_setzero_si512(), _mm512_set1_epi32(by), _mm512_set1_epi32(sums))
+            _mm512_madd_epi16(_mm512_set1_epi32(by), _mm512_set1_epi32(sums))
         }
     }
     #[inline(always)]

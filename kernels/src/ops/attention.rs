@@ -8,8 +8,10 @@
 //! queries go through the keys together: rows, or heads that share a key-value head. The scores of those are all that is
 //! ever held, there is no matrix of them. So many sums are kept in registers as an instruction set has room for: they
 //! share loads, and while one waits for its last addition the others go on. 1024 queries over 1024 keys reach 79 % of the
-//! peak of floats with AVX2 and 71 % with AVX-512 on a Zen 5 (53 and 49 % on a Cascade Lake). Blocks of 64 keys with
-//! running maxima (FlashAttention) were no faster there, as the second-level cache holds a head.
+//! peak of floats with AVX2 and 71 % with AVX-512 on a Zen 5 (53 and 49 % on a Cascade Lake). The second-level cache
+//! holds the keys and values of a head, if its rows are done one after the other: tiles are numbered down. Numbered across,
+//! every tile brought another head from farther away, and attention took a quarter to two fifths longer (an Ice Lake).
+//! Blocks of 64 keys with running maxima (FlashAttention) were no faster on the Zen 5.
 //!
 //! Scores are summed element by element with lanes as keys; values are added key by key with lanes as elements; the
 //! sum of `p` is sixteen partial sums and one tree. So neither the tile nor the call a row falls into matters.
@@ -22,6 +24,9 @@ use crate::tile::Tile;
 
 /// Most queries that go through the keys together.
 const QUERIES: usize = 8;
+
+/// Rows of a tile: whole sixes and whole eights, as many as go through the keys together.
+pub(crate) const ROWS: usize = 48;
 
 /// Attention of queries over remembered keys and values.
 pub struct Attention<'a> {

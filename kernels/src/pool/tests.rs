@@ -15,6 +15,7 @@ fn every_element_is_written_once() {
             let mut matrix = vec![0.0f32; height * width];
             let mut scratch = vec![0.0f32; 4 * threads];
             let grid = Grid::new(&mut matrix, width, (2, 16));
+            let grid = if round % 2 == 0 { grid.down() } else { grid };
             pool.run(&grid, &mut scratch, &Never, &|tile, scratch| {
                 assert_eq!(scratch.len(), 4);
                 for r in tile.rows() {
@@ -28,6 +29,21 @@ fn every_element_is_written_once() {
             assert!(matrix.iter().enumerate().all(|(i, y)| *y == (i + 1) as f32));
         }
     }
+}
+
+/// One thread takes tiles in order: row by row, or with `down` column by column.
+#[test]
+fn tiles_are_numbered_across_or_down() {
+    let (mut matrix, order) = ([0.0; 12], std::sync::Mutex::new(vec![]));
+    let note = |grid: &Grid<'_>| {
+        let work = |tile: &mut Tile<'_>, _: &mut [f32]| {
+            order.lock().unwrap().push((tile.rows().start, tile.columns().start));
+        };
+        Pool::new(1).run(grid, &mut [], &Never, &work).unwrap();
+        core::mem::take(&mut *order.lock().unwrap())
+    };
+    assert_eq!(note(&Grid::new(&mut matrix, 4, (2, 2))), [(0, 0), (0, 2), (2, 0), (2, 2)]);
+    assert_eq!(note(&Grid::new(&mut matrix, 4, (2, 2)).down()), [(0, 0), (2, 0), (0, 2), (2, 2)]);
 }
 
 #[test]
