@@ -17,7 +17,6 @@ use ocelli_kernels::ops::memory::{Layout, Stored};
 use ocelli_kernels::ops::peak::{Peak, Units};
 use ocelli_kernels::ops::{Job, Kernels, linear, quantize};
 use ocelli_kernels::pool::{Never, Pool};
-use ocelli_kernels::tile::Grid;
 use ocelli_kernels::weight::Matrix;
 use std::time::Instant;
 
@@ -62,8 +61,7 @@ impl Bench {
     /// Runs a job once, tile by tile.
     fn run(&mut self, job: &Job<'_>, out: &mut [f32], width: usize, tile: (usize, usize)) {
         let Bench { kernels, pool, scratch } = self;
-        let grid = Grid::new(out, width, tile);
-        let grid = if matches!(job, Job::Attention(_)) { grid.down() } else { grid };
+        let grid = job.grid(out, width, tile);
         pool.run(&grid, scratch.get(), &Never, &|tile, scratch| kernels.tile(job, tile, scratch)).unwrap();
     }
 

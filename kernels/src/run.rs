@@ -15,7 +15,6 @@ use crate::plan;
 use crate::pool::{Interrupt, Pool, Stopped};
 use crate::profile::Profile;
 use crate::tape::{Mark, Mask, Op, Step, Tape, Value};
-use crate::tile::Grid;
 use crate::weight::{Matrix, Weight, Weights};
 use crate::work::Extent;
 use core::fmt;
@@ -334,9 +333,7 @@ impl Tape {
             }
             _ => operands.job([input(0), input(1), input(2)])?,
         };
-        let grid = Grid::new(to, width, (block.0, block.1.min(width)));
-        // The rows of a head one after the other, so that its keys and values stay in the second-level cache.
-        let grid = if matches!(job, Job::Attention(_)) { grid.down() } else { grid };
+        let grid = job.grid(to, width, (block.0, block.1.min(width)));
         machine.pool.run(&grid, memory.scratch, interrupt, &|tile, scratch| {
             machine.kernels.tile(&job, tile, scratch)
         })?;

@@ -6,7 +6,7 @@
 
 use crate::cpu::{Isa, Task};
 use crate::formats::{Float, Quantized, Visitor};
-use crate::tile::Tile;
+use crate::tile::{Grid, Tile};
 
 pub mod activation;
 pub mod add;
@@ -59,6 +59,18 @@ pub enum Job<'a> {
     /// Nothing but arithmetic, to measure it.
     #[cfg(feature = "std")]
     Peak(peak::Peak),
+}
+
+impl Job<'_> {
+    /// The output, rows of `width` cells, cut into tiles of (rows, columns) in the order that suits the operation.
+    pub fn grid<'m>(&self, output: &'m mut [f32], width: usize, tile: (usize, usize)) -> Grid<'m> {
+        let grid = Grid::new(output, width, tile);
+        match self {
+            // The rows of a head one after the other, so that its keys and values stay in the second-level cache.
+            Job::Attention(_) => grid.down(),
+            _ => grid,
+        }
+    }
 }
 
 /// An instruction set, as the engine sees it.
