@@ -30,9 +30,10 @@
 //! # How near to the peak
 //! Of what the inner loop gives alone (`super::peak`), 256 rows by 768 × 768 weights reach on one core of a Zen 5 (of a
 //! Cascade Lake): with AVX2 86 % in Q8_0 (77), 91 in Q4_0 (75), 90 in floats (80); with AVX-512 58 % (48), 63 (52), 80
-//! (55). There a group's scaling shares its two units with the products, 80 % would be the most, and unpacking takes a
-//! seventh. Tried in vain: asking the memory for the next panels while these are multiplied; products and scaling in one
-//! loop (registers run out).
+//! (55). There a group's scaling shares its two units with the products, 80 % would be the most (on Intel, where sums are
+//! turned to floats there too, two thirds; an Ice Lake comes within a tenth of it), and unpacking takes a seventh. Tried in
+//! vain: asking the memory for the next panels while these are multiplied; products and scaling in one loop (registers run
+//! out).
 
 use super::Kernel;
 use crate::array::tabulate;
@@ -49,6 +50,8 @@ mod integer;
 mod row;
 mod rows;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use floating::Floating;
 pub(crate) use integer::Integer;
@@ -66,7 +69,7 @@ pub const COLUMNS: usize = 2 * LANES;
 /// stopped between them, and their activations should not fill the caches.
 pub(crate) fn block(weight: &Weight, rows: usize, threads: usize) -> (usize, usize) {
     let across = weight.height.div_ceil(COLUMNS).max(1);
-    let blocks = (8 * threads).div_ceil(across);
+    let blocks = (8 * threads.max(1)).div_ceil(across);
     let most = if weight.format.is_float() { 0 } else { (1 << 21) / weight.width.max(1) };
     (rows.div_ceil(blocks).clamp(256, most.clamp(256, 1024)), COLUMNS)
 }
