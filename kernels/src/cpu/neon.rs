@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "intrinsics; the tokens below prove the CPU has them")]
 
 use super::{Isa, LANES, Span, Task};
+use crate::array::four;
 use core::arch::aarch64::*;
 
 pub(super) mod dot;
@@ -25,8 +26,8 @@ fn transpose4(r: [uint32x4_t; 4]) -> [uint32x4_t; 4] {
         let even = |a, b| vreinterpretq_u64_u32(vtrn1q_u32(a, b));
         let odd = |a, b| vreinterpretq_u64_u32(vtrn2q_u32(a, b));
         let (a0, a1, b0, b1) = (even(r[0], r[1]), odd(r[0], r[1]), even(r[2], r[3]), odd(r[2], r[3]));
-        [vtrn1q_u64(a0, b0), vtrn1q_u64(a1, b1), vtrn2q_u64(a0, b0), vtrn2q_u64(a1, b1)]
-            .map(|column| vreinterpretq_u32_u64(column))
+        let columns = [vtrn1q_u64(a0, b0), vtrn1q_u64(a1, b1), vtrn2q_u64(a0, b0), vtrn2q_u64(a1, b1)];
+        four(columns, |column| vreinterpretq_u32_u64(column))
     }
 }
 
@@ -174,8 +175,12 @@ impl<D: Dot> Isa for Neon<D> {
         unsafe {
             let x = vld1q_s8(from.as_ptr());
             let (low, high) = (vmovl_s8(vget_low_s8(x)), vmovl_high_s8(x));
-            let [a, b] = [low, high].map(|x| [vmovl_s16(vget_low_s16(x)), vmovl_high_s16(x)]);
-            self.float([a[0], a[1], b[0], b[1]])
+            self.float([
+                vmovl_s16(vget_low_s16(low)),
+                vmovl_high_s16(low),
+                vmovl_s16(vget_low_s16(high)),
+                vmovl_high_s16(high),
+            ])
         }
     }
     #[inline(always)]
@@ -183,7 +188,8 @@ impl<D: Dot> Isa for Neon<D> {
         let x = lanes!(x => vcvtq_s32_f32);
         // SAFETY: see above.
         unsafe {
-            let [low, high] = [[x[0], x[1]], [x[2], x[3]]].map(|[a, b]| vqmovn_high_s32(vqmovn_s32(a), b));
+            let (low, high) =
+                (vqmovn_high_s32(vqmovn_s32(x[0]), x[1]), vqmovn_high_s32(vqmovn_s32(x[2]), x[3]));
             vst1q_s8(to.as_mut_ptr(), vqmovn_high_s16(vqmovn_s16(low), high));
         }
     }
@@ -312,7 +318,7 @@ impl<D: Dot> Isa for Neon<D> {
         unsafe {
             let mut words = [[[vdupq_n_u8(0); 2]; 2]; 4];
             for (quad, rows) in rows.as_chunks::<4>().0.iter().enumerate() {
-                let rows = core::array::from_fn(|r| vreinterpretq_u32_u8(vld1q_u8(rows[r].as_ptr())));
+                let rows = four(*rows, |row| vreinterpretq_u32_u8(vld1q_u8(row.as_ptr())));
                 for (word, column) in words.iter_mut().zip(transpose4(rows)) {
                     word[quad / 2][quad % 2] = vreinterpretq_u8_u32(column);
                 }
@@ -325,7 +331,7 @@ impl<D: Dot> Isa for Neon<D> {
         // SAFETY: see above.
         unsafe {
             let up = vdupq_n_s32(24 - 8 * (at % 4) as i32);
-            core::array::from_fn(|quad| {
+            four([0, 1, 2, 3], |quad| {
                 let words = vreinterpretq_s32_u8(words[quad / 2][quad % 2]);
                 vcvtq_f32_s32(vshrq_n_s32::<24>(vshlq_s32(words, up)))
             })
@@ -439,7 +445,7 @@ impl<D: Dot> Isa for Neon<D> {
             for j in [0, 4, 8, 12] {
                 // SAFETY: see above; `i` and `j` are at most 12, so four words from there are inside the sixteen.
                 unsafe {
-                    let block = core::array::from_fn(|r| vld1q_u32(from[i + r].as_ptr().add(j)));
+                    let block = four([i, i + 1, i + 2, i + 3], |row| vld1q_u32(from[row].as_ptr().add(j)));
                     for (column, to) in transpose4(block).into_iter().zip(&mut to[j..]) {
                         vst1q_u32(to.as_mut_ptr().add(i), column);
                     }
