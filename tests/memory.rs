@@ -5,11 +5,12 @@
 use ocelli::answer::AnswerOptions;
 use ocelli::{Error, ImageSizes, Load, Mmproj, Model, Options, Photo, Segment};
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-/// Counts what every thread allocates.
+/// Counts what is allocated, and how often by threads that began with the test that counts.
 struct Counting;
 
 static COUNT: AtomicUsize = AtomicUsize::new(0);
@@ -17,10 +18,27 @@ static LIVE: AtomicUsize = AtomicUsize::new(0);
 /// One test at a time: the counters are the process's.
 static TURN: Mutex<()> = Mutex::new(());
 
+/// How many tests have begun to count.
+static TESTS: AtomicUsize = AtomicUsize::new(0);
+thread_local! {
+    /// That number when this thread first allocated. The harness's thread, which writes down meanwhile how other tests
+    /// ended, has a smaller one.
+    static BEGAN: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+fn counts() -> bool {
+    let now = TESTS.load(SeqCst);
+    let began = BEGAN.try_with(|began| {
+        began.set(began.get().or(Some(now)));
+        began.get()
+    });
+    began == Ok(Some(now))
+}
+
 // SAFETY: everything is the system allocator's; counting has no effect on it.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.fetch_add(1, SeqCst);
+        COUNT.fetch_add(usize::from(counts()), SeqCst);
         LIVE.fetch_add(layout.size(), SeqCst);
         // SAFETY: the caller's contract is the system allocator's.
         unsafe { System.alloc(layout) }
@@ -49,6 +67,10 @@ fn options() -> Options {
 #[test]
 fn nothing_is_allocated_while_generating() {
     let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
+    BEGAN.set(Some(TESTS.fetch_add(1, SeqCst) + 1));
+    let before = COUNT.load(SeqCst);
+    drop(Box::new(std::thread::spawn(|| drop(std::hint::black_box(Box::new(7)))).join()));
+    assert!(COUNT.load(SeqCst) > before + 1, "this thread and one that begins now are counted");
     for (text, vision) in
         [("smolvlm.gguf", "mmproj-smolvlm-x2.gguf"), ("vicuna.gguf", "mmproj-llava-legacy.gguf")]
     {
