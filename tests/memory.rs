@@ -68,9 +68,12 @@ fn options() -> Options {
 fn nothing_is_allocated_while_generating() {
     let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
     BEGAN.set(Some(TESTS.fetch_add(1, SeqCst) + 1));
-    let before = COUNT.load(SeqCst);
-    drop(Box::new(std::thread::spawn(|| drop(std::hint::black_box(Box::new(7)))).join()));
-    assert!(COUNT.load(SeqCst) > before + 1, "this thread and one that begins now are counted");
+    let counted = std::thread::spawn(|| {
+        let before = COUNT.load(SeqCst);
+        drop(std::hint::black_box(Box::new(7)));
+        COUNT.load(SeqCst) - before
+    });
+    assert_eq!(counted.join().unwrap(), 1, "a thread that begins now is counted");
     for (text, vision) in
         [("smolvlm.gguf", "mmproj-smolvlm-x2.gguf"), ("vicuna.gguf", "mmproj-llava-legacy.gguf")]
     {
