@@ -72,9 +72,9 @@ impl Tape {
             Op::Linear { .. } => linear::SCRATCH,
             Op::Norm { .. } => norm::scratch(self.slots[step.out.0].width),
             Op::Angles { dim, .. } => dim,
-            Op::Attention { mask: Mask::Causal { .. }, .. } => attention::scratch(capacity),
-            Op::Attention { mask: Mask::Unit, .. } => {
-                attention::scratch(self.slots[step.out.0].rows.count(1))
+            Op::Attention { heads, mask: Mask::Causal { .. }, .. } => attention::scratch(capacity, heads.dim),
+            Op::Attention { heads, mask: Mask::Unit, .. } => {
+                attention::scratch(self.slots[step.out.0].rows.count(1), heads.dim)
             }
             _ => 0,
         };

@@ -88,8 +88,7 @@ pub trait Isa: Copy + Send + Sync + 'static {
     /// What instruction sets whose dot product wants unsigned weights add to wide codes: 0 or 128.
     const WIDE_BIAS: i32 = 0;
 
-    /// Runs the task with the instruction set's features enabled, in a function of its own that is never part of another: in
-    /// it the task has all registers.
+    /// Runs the task with the instruction set's features enabled.
     fn enter<T: Task>(self, task: T) -> T::Out;
     /// That of work without integer dot products.
     fn plain(self) -> Self::Plain;
@@ -237,6 +236,13 @@ pub trait Isa: Copy + Send + Sync + 'static {
     fn transpose_bytes(self, from: [&[u8; LANES]; LANES], to: &mut [[u8; LANES]; LANES]);
     /// `to[j][i] = from[i][j]`.
     fn transpose(self, from: [&[u32; LANES]; LANES], to: &mut [[u32; LANES]; LANES]);
+}
+
+/// Runs part of a task in a function of its own, in which it has all registers. ([`Isa::enter`] alone does not keep it out of
+/// a caller that has the same features: `#[inline(never)]` means nothing on functions with `#[target_feature]`, rustc 1.96.)
+#[inline(never)]
+pub(crate) fn apart<I: Isa, T: Task>(isa: I, task: T) -> T::Out {
+    isa.enter(task)
 }
 
 /// [`Isa::dot_panel`] by [`Isa::dot4`].

@@ -50,9 +50,12 @@ pub struct Attention<'a> {
     pub scale: f32,
 }
 
-/// Cells of scratch a thread needs for so many keys.
-pub const fn scratch(keys: usize) -> usize {
-    QUERIES * keys.next_multiple_of(LANES)
+/// Sixteen numbers of each of `T` queries, the queries side by side: one pointer leads to all of them.
+pub(crate) type Abreast<const T: usize> = [[f32; LANES]; T];
+
+/// Cells of scratch a thread needs for so many keys, of so many elements: queries and their scores.
+pub const fn scratch(keys: usize, head_dim: usize) -> usize {
+    QUERIES * (head_dim.next_multiple_of(LANES) + keys.next_multiple_of(LANES))
 }
 
 /// One query: a row of the call and one of the heads that share the tile's key-value head.
@@ -141,65 +144,55 @@ impl Attention<'_> {
     ) {
         let (layout, d) = (&self.layout, self.layout.head_dim);
         let width = layout.heads * self.groups * d;
-        let most = queries.iter().fold(0, |n, q| n.max(q.count)).next_multiple_of(LANES);
-        let Some(scores) = scratch.get_mut(..T * most) else { return };
-        let mut q = [&self.q[..0]; T];
+        let blocks = queries.iter().fold(0, |n, q| n.max(q.count)).div_ceil(LANES);
+        let abreast = scratch.as_chunks_mut::<LANES>().0.as_chunks_mut::<T>().0;
+        let Some((q, scores)) = abreast.split_at_mut_checked(d.div_ceil(LANES)) else { return };
+        let Some(scores) = scores.get_mut(..blocks) else { return };
         for t in 0..T {
             let from = queries[t].row * width + (kv_head * self.groups + queries[t].head) * d;
-            q[t] = self.q.get(from..from + d).unwrap_or(&[]);
-        }
-        let block = layout.key_block();
-        let all = keys.get(..most / LANES * block).unwrap_or(&[]);
-        let mut together = if B > 1 { all.chunks_exact(B * block) } else { [].chunks_exact(1) };
-        for (b, blocks) in together.by_ref().enumerate() {
-            let mut parts = [blocks; B];
-            for (i, part) in parts.iter_mut().enumerate() {
-                *part = &blocks[i * block..(i + 1) * block];
+            let row = self.q.get(from..from + d).unwrap_or(&[]);
+            for (q, row) in q.iter_mut().zip(row.chunks(LANES)) {
+                isa.store(math::read(isa, row), &mut q[t]);
             }
-            let s = memory::scores(isa, layout, parts, &q);
-            self.note(isa, s, scores, most, b * B);
         }
-        let rest = if B > 1 { most / LANES / B * B } else { 0 };
-        let remainder = if B > 1 { together.remainder() } else { all };
-        for (b, block) in remainder.chunks_exact(block).enumerate() {
-            self.note(isa, memory::scores(isa, layout, [block], &q), scores, most, rest + b);
+        let (block, together) = (layout.key_block(), blocks / B * B);
+        let (keys, rest) = keys.split_at_checked(together * block).unwrap_or_default();
+        for (scores, keys) in scores.chunks_exact_mut(B).zip(keys.chunks_exact(B * block)) {
+            let mut parts = [keys; B];
+            for b in 0..B {
+                parts[b] = &keys[b * block..(b + 1) * block];
+            }
+            self.note(isa, memory::scores(isa, layout, parts, q), scores);
+        }
+        for (scores, keys) in scores[together..].chunks_exact_mut(1).zip(rest.chunks_exact(block)) {
+            self.note(isa, memory::scores(isa, layout, [keys], q), scores);
         }
         let (mut scale, mut shared) = ([0.0; T], usize::MAX);
         for t in 0..T {
-            let count = queries[t].count;
-            let p = &mut scores[t * most..][..count.next_multiple_of(LANES)];
-            p[count..].fill(f32::NEG_INFINITY);
-            scale[t] = 1.0 / softmax(isa, p);
-            shared = shared.min(count);
-        }
-        let mut p = [&scores[..0]; T];
-        for t in 0..T {
-            p[t] = &scores[t * most..][..most];
+            scale[t] = 1.0 / softmax(isa, scores, t, queries[t].count);
+            shared = shared.min(queries[t].count);
         }
         let mut first = 0;
         while B > 1 && first + B * LANES <= d {
-            self.gather::<I, T, B>(isa, &queries, values, &p, shared, first, &scale, tile);
+            self.gather::<I, T, B>(isa, &queries, values, scores, shared, first, &scale, tile);
             first += B * LANES;
         }
         for first in (first..d).step_by(LANES) {
-            self.gather::<I, T, 1>(isa, &queries, values, &p, shared, first, &scale, tile);
+            self.gather::<I, T, 1>(isa, &queries, values, scores, shared, first, &scale, tile);
         }
     }
 
-    /// Keeps the scores of `B` blocks of keys from the `block`-th on, a row of `most` per query.
+    /// Keeps the scores of `B` blocks of keys.
     #[inline(always)]
     fn note<I: Isa, const T: usize, const B: usize>(
         &self,
         isa: I,
         s: [[I::F; B]; T],
-        scores: &mut [f32],
-        most: usize,
-        block: usize,
+        scores: &mut [Abreast<T>],
     ) {
-        for t in 0..T {
-            for b in 0..B {
-                let s = isa.mul(s[t][b], isa.splat(self.scale));
-                math::write(isa, s, &mut scores[t * most + (block + b) * LANES..][..LANES]);
+        for (b, scores) in scores.iter_mut().enumerate().take(B) {
+            for t in 0..T {
+                isa.store(isa.mul(s[t][b], isa.splat(self.scale)), &mut scores[t]);
             }
         }
     }
@@ -212,17 +205,17 @@ impl Attention<'_> {
         isa: I,
         queries: &[Query; T],
         values: &[f32],
-        p: &[&[f32]; T],
+        p: &[Abreast<T>],
         shared: usize,
         first: usize,
         scale: &[f32; T],
         tile: &mut Tile<'_>,
     ) {
         let (layout, d) = (&self.layout, self.layout.head_dim);
-        let y = memory::weigh(isa, layout, values, 0..shared, p, first, [[isa.splat(0.0); B]; T]);
+        let y = memory::weigh(isa, layout, values, 0..shared, p, 0, first, [[isa.splat(0.0); B]; T]);
         for t in 0..T {
             // Rows further down see keys that the others do not.
-            let own = memory::weigh(isa, layout, values, shared..queries[t].count, &[p[t]], first, [y[t]]);
+            let own = memory::weigh(isa, layout, values, shared..queries[t].count, p, t, first, [y[t]]);
             let Query { row, head, .. } = queries[t];
             for (b, y) in own[0].into_iter().enumerate() {
                 let from = first + b * LANES;
@@ -234,19 +227,23 @@ impl Attention<'_> {
     }
 }
 
-/// `p[i] = exp(p[i] − max p)`; returns their sum. The length is a multiple of sixteen.
+/// `p[k] = exp(p[k] − max p)` for the t-th query, over as many keys as it sees, and 0 for the rest of their last block;
+/// returns the sum.
 #[inline(always)]
-fn softmax<I: Isa>(isa: I, p: &mut [f32]) -> f32 {
-    let p = p.as_chunks_mut::<LANES>().0;
+fn softmax<I: Isa, const T: usize>(isa: I, scores: &mut [Abreast<T>], t: usize, count: usize) -> f32 {
+    let Some(p) = scores.get_mut(..count.div_ceil(LANES)) else { return 0.0 };
+    if let (Some(p), false) = (p.last_mut(), count.is_multiple_of(LANES)) {
+        p[t][count % LANES..].fill(f32::NEG_INFINITY);
+    }
     let mut most = isa.splat(f32::NEG_INFINITY);
     for p in p.iter() {
-        most = isa.max(isa.load(p), most);
+        most = isa.max(isa.load(&p[t]), most);
     }
     let most = isa.splat(isa.largest(most));
     let mut sum = isa.splat(0.0);
     for p in p {
-        let e = math::exp(isa, isa.sub(isa.load(p), most));
-        isa.store(e, p);
+        let e = math::exp(isa, isa.sub(isa.load(&p[t]), most));
+        isa.store(e, &mut p[t]);
         sum = isa.add(sum, e);
     }
     isa.sum(sum)

@@ -11,9 +11,11 @@
 //! stored as `f32`, as binary16, or as 8-bit codes with an `f32` scale per 32 elements of a position.
 
 use super::Kernel;
-use crate::cpu::{Element, Isa, LANES, Task};
+use super::attention::Abreast;
+use crate::cpu::{Element, Isa, LANES, Task, apart};
 use crate::math;
 use crate::tile::Tile;
+use core::ops::Range;
 
 /// How keys and values are stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -203,7 +205,7 @@ pub(crate) fn scores<I: Isa, const T: usize, const B: usize>(
     isa: I,
     layout: &Layout,
     blocks: [&[f32]; B],
-    q: &[&[f32]; T],
+    q: &[Abreast<T>],
 ) -> [[I::F; B]; T] {
     let zero = [[isa.splat(0.0); B]; T];
     match layout.stored {
@@ -218,14 +220,12 @@ pub(crate) fn scores<I: Isa, const T: usize, const B: usize>(
             }
             let (codes, mut s) = (elements::<i8, B>(codes), zero);
             for g in 0..layout.head_dim / GROUP {
-                let (mut k, mut x) = ([&[[0; LANES]; 0][..]; B], [&[0.0; 0][..]; T]);
+                let mut k = [&[[0; LANES]; 0][..]; B];
                 for b in 0..B {
                     k[b] = codes[b].get(g * GROUP..(g + 1) * GROUP).unwrap_or(&[]);
                 }
-                for t in 0..T {
-                    x[t] = q[t].get(g * GROUP..(g + 1) * GROUP).unwrap_or(&[]);
-                }
-                let part = products(isa, k, &x, zero);
+                let q = q.get(g * GROUP / LANES..(g + 1) * GROUP / LANES).unwrap_or(&[]);
+                let part = products(isa, k, q, zero);
                 for b in 0..B {
                     let Some(scale) = scales[b].get(g) else { continue };
                     let scale = isa.load(scale);
@@ -253,152 +253,173 @@ fn elements<E: Element, const B: usize>(blocks: [&[f32]; B]) -> [&[[E; LANES]]; 
 fn products<I: Isa, E: Element, const T: usize, const B: usize>(
     isa: I,
     k: [&[[E; LANES]]; B],
-    q: &[&[f32]; T],
+    q: &[Abreast<T>],
     mut s: [[I::F; B]; T],
 ) -> [[I::F; B]; T] {
-    // One length for all, so that no bound is checked inside.
-    let n = k.iter().map(|k| k.len()).chain(q.iter().map(|q| q.len())).min().unwrap_or(0);
-    let (mut keys, mut queries) = ([&k[0][..0]; B], [&q[0][..0]; T]);
-    for b in 0..B {
-        keys[b] = &k[b][..n];
-    }
-    for t in 0..T {
-        queries[t] = &q[t][..n];
-    }
-    for e in 0..n {
-        let mut k = [isa.splat(0.0); B];
+    let elements = k.iter().fold(q.len() * LANES, |n, k| n.min(k.len()));
+    for (c, q) in q.iter().enumerate() {
+        // One length for all, so that no bound is checked inside.
+        let n = elements.saturating_sub(c * LANES).min(LANES);
+        let mut keys = [&k[0][..0]; B];
         for b in 0..B {
-            k[b] = E::load(isa, &keys[b][e]);
+            keys[b] = k[b].get(c * LANES..c * LANES + n).unwrap_or(&[]);
         }
-        for t in 0..T {
-            let x = isa.splat(queries[t][e]);
+        let n = keys.iter().fold(n, |n, keys| n.min(keys.len()));
+        for e in 0..n {
+            let mut k = [isa.splat(0.0); B];
             for b in 0..B {
-                s[t][b] = isa.fma(x, k[b], s[t][b]);
+                k[b] = E::load(isa, &keys[b][e]);
+            }
+            for t in 0..T {
+                let x = isa.splat(q[t][e]);
+                for b in 0..B {
+                    s[t][b] = isa.fma(x, k[b], s[t][b]);
+                }
             }
         }
     }
     s
 }
 
-/// Adds the values of some keys, `B` sixteens of elements from `first` on, weighted: `y[t] += Σ_k p[t][k] · v[k]`, key by
-/// key. Elements beyond the last count as zero.
+/// Adds the values of some keys, `B` sixteens of elements from `first` on, weighted by `N` of `T` queries, from the `of`-th on:
+/// `y[n] += Σ_k p[of + n][k] · v[k]`, key by key. Lanes beyond the last element mean nothing.
 #[inline(always)]
 #[allow(clippy::too_many_arguments, reason = "a sum over parts of two matrices")]
-pub(crate) fn weigh<I: Isa, const T: usize, const B: usize>(
+pub(crate) fn weigh<I: Isa, const T: usize, const N: usize, const B: usize>(
     isa: I,
     layout: &Layout,
     values: &[f32],
-    keys: core::ops::Range<usize>,
-    p: &[&[f32]; T],
+    keys: Range<usize>,
+    p: &[Abreast<T>],
+    of: usize,
     first: usize,
-    y: [[I::F; B]; T],
-) -> [[I::F; B]; T] {
+    y: [[I::F; B]; N],
+) -> [[I::F; B]; N] {
     if keys.is_empty() {
         return y;
     }
-    let Some(values) = values.get(keys.start * layout.value()..keys.end * layout.value()) else { return y };
-    let mut weights = [&[0.0; 0][..]; T];
-    for t in 0..T {
-        weights[t] = p[t].get(keys.clone()).unwrap_or(&[]);
-    }
     let d = layout.head_dim;
     match layout.stored {
-        Stored::F32 => alone(isa, Sums { values, width: d, p: weights, first, y: [[[0.0; LANES]; B]; T] }, y),
-        Stored::F16 => {
-            let values = bytemuck::cast_slice::<f32, u16>(values);
-            alone(isa, Sums { values, width: d, p: weights, first, y: [[[0.0; LANES]; B]; T] }, y)
-        }
+        Stored::F32 => sums(isa, values, d, keys, p, of, first, y),
+        Stored::F16 => sums(isa, bytemuck::cast_slice::<f32, u16>(values), d, keys, p, of, first, y),
         Stored::Q8_0 if !QUANTIZED => y,
-        Stored::Q8_0 => scaled_sums(isa, layout, values, &weights, first, y),
+        Stored::Q8_0 => scaled_sums(isa, layout, sixteens(values, layout.value(), keys, p, of), first, y),
     }
 }
 
-/// Continues sums in a function of its own, whose loop then has all registers to itself.
+/// Some keys, a block of sixteen at a time: what `N` queries weigh them with, the lane of the first, and their values,
+/// `width` numbers each (the last may be cut short).
 #[inline(always)]
-fn alone<I: Isa, E: Element, const T: usize, const B: usize>(
+fn sixteens<'a, E, const T: usize, const N: usize>(
+    values: &'a [E],
+    width: usize,
+    keys: Range<usize>,
+    p: &'a [Abreast<T>],
+    of: usize,
+) -> impl Iterator<Item = (&'a Abreast<N>, usize, &'a [E])> {
+    p.iter().enumerate().skip(keys.start / LANES).map_while(move |(block, p)| {
+        let (from, to) = (keys.start.max(block * LANES), keys.end.min((block + 1) * LANES));
+        let end = values.len().min(to * width);
+        Some((p.get(of..)?.first_chunk()?, from % LANES, values.get(from * width..end)?))
+    })
+}
+
+/// [`weigh`] of rows of `width` elements that are stored one by one.
+#[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "a sum over parts of two matrices")]
+fn sums<I: Isa, E: Element, const T: usize, const N: usize, const B: usize>(
     isa: I,
-    mut sums: Sums<'_, E, T, B>,
-    mut y: [[I::F; B]; T],
-) -> [[I::F; B]; T] {
-    for t in 0..T {
+    values: &[E],
+    width: usize,
+    keys: Range<usize>,
+    p: &[Abreast<T>],
+    of: usize,
+    first: usize,
+    mut y: [[I::F; B]; N],
+) -> [[I::F; B]; N] {
+    // Where a row is no whole sixteens, lanes are filled from the row behind it: the last has none.
+    let room = if width < B * LANES { 0 } else { values.len().saturating_sub(first) / width };
+    let (whole, last) = (keys.start..keys.end.min(room), keys.start.max(room)..keys.end);
+    let mut sums = Sums { values, width, keys: whole, p, of, first, y: [[[0.0; LANES]; B]; N] };
+    for n in 0..N {
         for b in 0..B {
-            isa.store(y[t][b], &mut sums.y[t][b]);
+            isa.store(y[n][b], &mut sums.y[n][b]);
         }
     }
-    let sums = isa.enter(sums);
-    for t in 0..T {
+    let sums = apart(isa, sums);
+    for n in 0..N {
         for b in 0..B {
-            y[t][b] = isa.load(&sums[t][b]);
+            y[n][b] = isa.load(&sums[n][b]);
+        }
+    }
+    for (p, lane, rows) in sixteens(values, width, last, p, of) {
+        for (i, row) in rows.chunks_exact(width.max(1)).enumerate() {
+            let mut v = [[E::default(); LANES]; B];
+            for (v, x) in v.as_flattened_mut().iter_mut().zip(row.get(first..).unwrap_or(&[])) {
+                *v = *x;
+            }
+            y = add(isa, &v, p, (lane + i) % LANES, y);
         }
     }
     y
 }
 
-/// [`weigh`] of rows of `width` elements that are stored one by one, continuing sums.
-struct Sums<'a, E, const T: usize, const B: usize> {
+/// The most of it, in a function of its own, whose loop then has all registers to itself.
+struct Sums<'a, E, const T: usize, const N: usize, const B: usize> {
     values: &'a [E],
     width: usize,
-    p: [&'a [f32]; T],
+    keys: Range<usize>,
+    p: &'a [Abreast<T>],
+    of: usize,
     first: usize,
-    y: [[[f32; LANES]; B]; T],
+    y: [Abreast<B>; N],
 }
 
-impl<E: Element, const T: usize, const B: usize> Task for Sums<'_, E, T, B> {
-    type Out = [[[f32; LANES]; B]; T];
+impl<E: Element, const T: usize, const N: usize, const B: usize> Task for Sums<'_, E, T, N, B> {
+    type Out = [Abreast<B>; N];
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> Self::Out {
-        let Sums { values, width, p, first, y: mut sums } = self;
-        let n = p.iter().fold(values.len() / width.max(1), |n, p| n.min(p.len()));
-        let mut weights = [&p[0][..0]; T];
-        let mut y = [[isa.splat(0.0); B]; T];
-        for t in 0..T {
-            weights[t] = &p[t][..n];
+        let Sums { values, width, keys, p, of, first, y: mut sums } = self;
+        let mut y = [[isa.splat(0.0); B]; N];
+        for n in 0..N {
             for b in 0..B {
-                y[t][b] = isa.load(&sums[t][b]);
+                y[n][b] = isa.load(&sums[n][b]);
             }
         }
-        let rows = values.chunks_exact(width.max(1)).take(n).enumerate();
-        // Two loops, because a copy of part of a row is a call, around which no sum stays in a register.
-        if first + B * LANES <= width {
-            for (k, row) in rows {
-                let Some(row) = row[first..].as_chunks::<LANES>().0.first_chunk::<B>() else { break };
-                y = add(isa, row, &weights, k, y);
-            }
-        } else {
-            for (k, row) in rows {
-                let mut padded = [[E::default(); LANES]; B];
-                let rest = &row[first.min(width)..];
-                padded.as_flattened_mut()[..rest.len()].copy_from_slice(rest);
-                y = add(isa, &padded, &weights, k, y);
+        let values = values.get(first..).unwrap_or(&[]);
+        for (p, lane, rows) in sixteens(values, width, keys, p, of) {
+            for (i, row) in rows.chunks_exact(width.max(1)).enumerate() {
+                let Some(v) = row.as_chunks().0.first_chunk() else { break };
+                y = add(isa, v, p, (lane + i) % LANES, y);
             }
         }
-        for t in 0..T {
+        for n in 0..N {
             for b in 0..B {
-                isa.store(y[t][b], &mut sums[t][b]);
+                isa.store(y[n][b], &mut sums[n][b]);
             }
         }
         sums
     }
 }
 
-/// `y[t] += p[t][k] · v`.
+/// `y[n] += p[n][k] · v`.
 #[inline(always)]
-fn add<I: Isa, E: Element, const T: usize, const B: usize>(
+fn add<I: Isa, E: Element, const N: usize, const B: usize>(
     isa: I,
     v: &[[E; LANES]; B],
-    p: &[&[f32]; T],
+    p: &Abreast<N>,
     k: usize,
-    mut y: [[I::F; B]; T],
-) -> [[I::F; B]; T] {
+    mut y: [[I::F; B]; N],
+) -> [[I::F; B]; N] {
     let mut elements = [isa.splat(0.0); B];
     for b in 0..B {
         elements[b] = E::load(isa, &v[b]);
     }
-    for t in 0..T {
-        let x = isa.splat(p[t][k]);
+    for n in 0..N {
+        let x = isa.splat(p[n][k]);
         for b in 0..B {
-            y[t][b] = isa.fma(x, elements[b], y[t][b]);
+            y[n][b] = isa.fma(x, elements[b], y[n][b]);
         }
     }
     y
@@ -406,29 +427,29 @@ fn add<I: Isa, E: Element, const T: usize, const B: usize>(
 
 /// [`weigh`] of codes with a scale per [`GROUP`].
 #[inline(always)]
-fn scaled_sums<I: Isa, const T: usize, const B: usize>(
+fn scaled_sums<'a, I: Isa, const N: usize, const B: usize>(
     isa: I,
     layout: &Layout,
-    values: &[f32],
-    p: &[&[f32]; T],
+    sixteens: impl Iterator<Item = (&'a Abreast<N>, usize, &'a [f32])>,
     first: usize,
-    mut y: [[I::F; B]; T],
-) -> [[I::F; B]; T] {
-    // A head is whole groups, and so whole sixteens.
-    for (k, row) in values.chunks_exact(layout.value()).enumerate() {
-        let (codes, scales) = row.split_at_checked(layout.head_dim / 4).unwrap_or_default();
-        let codes = bytemuck::cast_slice::<f32, i8>(codes).as_chunks::<LANES>().0;
-        let (mut v, mut scale) = ([isa.splat(0.0); B], [0.0; B]);
-        for (b, (v, scale)) in v.iter_mut().zip(&mut scale).enumerate() {
-            let at = first / LANES + b;
-            if let (Some(codes), Some(of_group)) = (codes.get(at), scales.get(at * LANES / GROUP)) {
-                (*v, *scale) = (isa.load_codes(codes), *of_group);
+    mut y: [[I::F; B]; N],
+) -> [[I::F; B]; N] {
+    for (p, lane, rows) in sixteens {
+        // A head is whole groups, and so whole sixteens.
+        for (i, row) in rows.chunks_exact(layout.value()).enumerate() {
+            let (codes, scales) = row.split_at_checked(layout.head_dim / 4).unwrap_or_default();
+            let codes = bytemuck::cast_slice::<f32, i8>(codes).as_chunks::<LANES>().0;
+            let (mut v, mut scale) = ([isa.splat(0.0); B], [0.0; B]);
+            for (b, (v, scale)) in v.iter_mut().zip(&mut scale).enumerate() {
+                let at = first / LANES + b;
+                if let (Some(codes), Some(of_group)) = (codes.get(at), scales.get(at * LANES / GROUP)) {
+                    (*v, *scale) = (isa.load_codes(codes), *of_group);
+                }
             }
-        }
-        for (y, p) in y.iter_mut().zip(p) {
-            let weight = p.get(k).copied().unwrap_or(0.0);
-            for b in 0..B {
-                y[b] = isa.fma(isa.splat(weight * scale[b]), v[b], y[b]);
+            for (y, p) in y.iter_mut().zip(p) {
+                for b in 0..B {
+                    y[b] = isa.fma(isa.splat(p[(lane + i) % LANES] * scale[b]), v[b], y[b]);
+                }
             }
         }
     }
