@@ -4,14 +4,23 @@
 //! y[r] = Σ_t p[t] · v[t] / Σ_t p[t]      p[t] = exp(q[r]·k[t]·scale − max)      t over the keys row r sees
 //! ```
 //!
-//! A causal row at position `past + r` sees the keys up to itself; otherwise a row sees all keys of its sequence. Several
+//! A causal row at position `past + r` sees the keys up to itself; otherwise a row sees all keys of its sequence. Six
 //! queries go through the keys together: rows, or heads that share a key-value head. The scores of those are all that is
-//! ever held, there is no matrix of them. So many sums are kept in registers as an instruction set has room for: they
-//! share loads, and while one waits for its last addition the others go on. 1024 queries over 1024 keys reach 79 % of the
-//! peak of floats with AVX2 and 71 % with AVX-512 on a Zen 5 (53 and 49 % on a Cascade Lake). The second-level cache
-//! holds the keys and values of a head, if its rows are done one after the other: tiles are numbered down. Numbered across,
-//! every tile brought another head from farther away, and attention took a quarter to two fifths longer (an Ice Lake).
-//! Blocks of 64 keys with running maxima (FlashAttention) were no faster on the Zen 5.
+//! ever held, there is no matrix of them.
+//!
+//! # How
+//! A processor of today multiplies two registers in the time it loads two, and a neighbour on the same core may take a load
+//! from it: each load should serve many products. A key's elements serve six queries, a query's serve sixteen keys, or
+//! sixty-four where there are registers for so many sums (AVX-512: ten loads for 24 products; eight queries by 32 keys have
+//! 15, sixteen by 16 have 25, and were 10 to 20 and 30 % slower). Queries lie side by side, sixteen elements of each
+//! ([`Abreast`]), scores likewise, so that one pointer and constants lead to all of them; with a pointer for each there were
+//! more instructions around the products than products.
+//!
+//! The second-level cache holds the keys and values of a head, if its rows are done one after the other: tiles are numbered
+//! down. Numbered across, every tile brought another head from farther away, and attention took a quarter to two fifths
+//! longer (an Ice Lake). Of 1024 queries over 1024 keys that Ice Lake does 96 GFLOP/s with AVX-512, 60 % of its peak of floats
+//! (72 with eight queries by 32 keys and pointers), and 50 with AVX2, 53 %; from run to run a fifth more or less, while the peak
+//! stays. An eighth of that is `exp`. Blocks of 64 keys with running maxima (FlashAttention) were no faster on a Zen 5.
 //!
 //! Scores are summed element by element with lanes as keys; values are added key by key with lanes as elements; the
 //! sum of `p` is sixteen partial sums and one tree. So neither the tile nor the call a row falls into matters.
@@ -22,10 +31,10 @@ use crate::cpu::{Isa, LANES};
 use crate::math;
 use crate::tile::Tile;
 
-/// Most queries that go through the keys together.
-const QUERIES: usize = 8;
+/// Most queries that go through the keys together: as many sums as an instruction set has to spare, or a quarter of them.
+const QUERIES: usize = 6;
 
-/// Rows of a tile: whole sixes and whole eights, as many as go through the keys together.
+/// Rows of a tile: whole sixes, as many as go through the keys together.
 pub(crate) const ROWS: usize = 48;
 
 /// Attention of queries over remembered keys and values.
@@ -105,15 +114,14 @@ impl Kernel for Attention<'_> {
                 Query { row: r, head: i % self.groups, count: seen.min(self.layout.capacity) }
             };
             let mut i = 0;
-            while I::UNROLLED > 1 && I::SUMS >= 2 * QUERIES && i + QUERIES <= queries {
+            while I::UNROLLED > 1 && i + QUERIES <= queries {
                 let together: [Query; QUERIES] = successive(i, query);
-                self.attend::<I, QUERIES, 2>(isa, kv_head, together, keys, values, tile, scratch);
+                if I::SUMS > QUERIES {
+                    self.attend::<I, QUERIES, 4>(isa, kv_head, together, keys, values, tile, scratch);
+                } else {
+                    self.attend::<I, QUERIES, 1>(isa, kv_head, together, keys, values, tile, scratch);
+                }
                 i += QUERIES;
-            }
-            while I::UNROLLED > 1 && i + 6 <= queries {
-                let together: [Query; 6] = successive(i, query);
-                self.attend::<I, 6, 1>(isa, kv_head, together, keys, values, tile, scratch);
-                i += 6;
             }
             while i + 2 <= queries {
                 let together: [Query; 2] = successive(i, query);
