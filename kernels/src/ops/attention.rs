@@ -11,10 +11,10 @@
 //! # How
 //! A processor of today multiplies two registers in the time it loads two, and a neighbour on the same core may take a load
 //! from it: each load should serve many products. A key's elements serve six queries, a query's serve sixteen keys, or
-//! sixty-four where there are registers for so many sums (AVX-512: ten loads for 24 products; eight queries by 32 keys have
-//! 15, sixteen by 16 have 25, and were 10 to 20 and 30 % slower). Queries lie side by side, sixteen elements of each
-//! ([`Abreast`]), scores likewise, so that one pointer and constants lead to all of them; with a pointer for each there were
-//! more instructions around the products than products.
+//! sixty-four where there are registers for so many sums (AVX-512): ten loads for 24 products. Twelve queries by 32 keys take
+//! 14, eight by 32 take 15, sixteen by sixteen 25: they reached nine tenths, eight tenths and two thirds of its speed. Queries
+//! lie side by side, sixteen elements of each ([`Abreast`]), scores likewise, so that one pointer and constants lead to all of
+//! them; with a pointer for each there were more instructions around the products than products.
 //!
 //! The second-level cache holds the keys and values of a head, if its rows are done one after the other: tiles are numbered
 //! down. Numbered across, every tile brought another head from farther away, and attention took a quarter to two fifths
@@ -26,12 +26,12 @@
 //! sum of `p` is sixteen partial sums and one tree. So neither the tile nor the call a row falls into matters.
 
 use super::Kernel;
-use super::memory::{self, Layout};
-use crate::cpu::{Isa, LANES};
+use super::memory::{self, Layout, Weights};
+use crate::cpu::{Isa, LANES, Task, apart};
 use crate::math;
 use crate::tile::Tile;
 
-/// Most queries that go through the keys together: as many sums as an instruction set has to spare, or a quarter of them.
+/// Most queries that go through the keys together: one sum of each is as many as every instruction set has registers for.
 const QUERIES: usize = 6;
 
 /// Rows of a tile: whole sixes, as many as go through the keys together.
@@ -160,7 +160,7 @@ impl Attention<'_> {
             let from = queries[t].row * width + (kv_head * self.groups + queries[t].head) * d;
             let row = self.q.get(from..from + d).unwrap_or(&[]);
             for (q, row) in q.iter_mut().zip(row.chunks(LANES)) {
-                isa.store(math::read(isa, row), &mut q[t]);
+                q[t][..row.len()].copy_from_slice(row);
             }
         }
         let (block, together) = (layout.key_block(), blocks / B * B);
@@ -172,12 +172,14 @@ impl Attention<'_> {
             }
             self.note(isa, memory::scores(isa, layout, parts, q), scores);
         }
+        let rest = if B > 1 { rest } else { &[] };
         for (scores, keys) in scores[together..].chunks_exact_mut(1).zip(rest.chunks_exact(block)) {
             self.note(isa, memory::scores(isa, layout, [keys], q), scores);
         }
         let (mut scale, mut shared) = ([0.0; T], usize::MAX);
         for t in 0..T {
-            scale[t] = 1.0 / softmax(isa, scores, t, queries[t].count);
+            let scores = scores.as_flattened_mut();
+            scale[t] = 1.0 / apart(isa, Softmax { scores, queries: T, of: t, count: queries[t].count });
             shared = shared.min(queries[t].count);
         }
         let mut first = 0;
@@ -220,39 +222,54 @@ impl Attention<'_> {
         tile: &mut Tile<'_>,
     ) {
         let (layout, d) = (&self.layout, self.layout.head_dim);
-        let y = memory::weigh(isa, layout, values, 0..shared, p, 0, first, [[isa.splat(0.0); B]; T]);
-        for t in 0..T {
+        let weights = |of| Weights { all: p.as_flattened(), queries: T, of };
+        let mut sums = [[[0.0; LANES]; B]; T];
+        memory::weigh(isa, layout, values, 0..shared, weights(0), first, &mut sums);
+        for (t, sums) in sums.as_chunks_mut().0.iter_mut().enumerate() {
             // Rows further down see keys that the others do not.
-            let own = memory::weigh(isa, layout, values, shared..queries[t].count, p, t, first, [y[t]]);
-            let Query { row, head, .. } = queries[t];
-            for (b, y) in own[0].into_iter().enumerate() {
-                let from = first + b * LANES;
+            let Query { row, head, count } = queries[t];
+            memory::weigh::<I, 1, B>(isa, layout, values, shared..count, weights(t), first, sums);
+            for (from, sum) in (first..d).step_by(LANES).zip(sums.as_flattened()) {
                 if let Some(to) = tile.row(row).get_mut(head * d + from..head * d + (from + LANES).min(d)) {
-                    math::write(isa, isa.mul(y, isa.splat(scale[t])), to);
+                    math::write(isa, isa.mul(isa.load(sum), isa.splat(scale[t])), to);
                 }
             }
         }
     }
 }
 
-/// `p[k] = exp(p[k] − max p)` for the t-th query, over as many keys as it sees, and 0 for the rest of their last block;
-/// returns the sum.
-#[inline(always)]
-fn softmax<I: Isa, const T: usize>(isa: I, scores: &mut [Abreast<T>], t: usize, count: usize) -> f32 {
-    let Some(p) = scores.get_mut(..count.div_ceil(LANES)) else { return 0.0 };
-    if let (Some(p), false) = (p.last_mut(), count.is_multiple_of(LANES)) {
-        p[t][count % LANES..].fill(f32::NEG_INFINITY);
+/// `p[k] = exp(p[k] − max p)` over as many keys as a query sees, and 0 for the rest of their last block; gives the sum.
+struct Softmax<'a> {
+    /// For each block of sixteen keys sixteen scores of each of `queries`, of which the `of`-th is meant.
+    scores: &'a mut [[f32; LANES]],
+    queries: usize,
+    of: usize,
+    count: usize,
+}
+
+impl Task for Softmax<'_> {
+    type Out = f32;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> f32 {
+        let Self { scores, queries, of, count } = self;
+        let blocks = count.div_ceil(LANES);
+        let at = |block: usize| block * queries + of;
+        if let (Some(p), false) = (scores.get_mut(at(count / LANES)), count.is_multiple_of(LANES)) {
+            p[count % LANES..].fill(f32::NEG_INFINITY);
+        }
+        let scores = scores.get_mut(of..).unwrap_or_default();
+        let mut most = isa.splat(f32::NEG_INFINITY);
+        for p in scores.iter().step_by(queries).take(blocks) {
+            most = isa.max(isa.load(p), most);
+        }
+        let most = isa.splat(isa.largest(most));
+        let mut sum = isa.splat(0.0);
+        for p in scores.iter_mut().step_by(queries).take(blocks) {
+            let e = math::exp(isa, isa.sub(isa.load(p), most));
+            isa.store(e, p);
+            sum = isa.add(sum, e);
+        }
+        isa.sum(sum)
     }
-    let mut most = isa.splat(f32::NEG_INFINITY);
-    for p in p.iter() {
-        most = isa.max(isa.load(&p[t]), most);
-    }
-    let most = isa.splat(isa.largest(most));
-    let mut sum = isa.splat(0.0);
-    for p in p {
-        let e = math::exp(isa, isa.sub(isa.load(&p[t]), most));
-        isa.store(e, &mut p[t]);
-        sum = isa.add(sum, e);
-    }
-    isa.sum(sum)
 }

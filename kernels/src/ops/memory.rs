@@ -281,125 +281,117 @@ fn products<I: Isa, E: Element, const T: usize, const B: usize>(
     s
 }
 
-/// Adds the values of some keys, `B` sixteens of elements from `first` on, weighted by `N` of `T` queries, from the `of`-th on:
-/// `y[n] += Σ_k p[of + n][k] · v[k]`, key by key. Lanes beyond the last element mean nothing.
+/// Adds the values of some keys, `B` sixteens of elements from `first` on, as `N` queries weigh them: `sums[n] += Σ_k p[n][k] ·
+/// v[k]`, key by key. Numbers beyond the last element mean nothing.
 #[inline(always)]
-#[allow(clippy::too_many_arguments, reason = "a sum over parts of two matrices")]
-pub(crate) fn weigh<I: Isa, const T: usize, const N: usize, const B: usize>(
+pub(crate) fn weigh<I: Isa, const N: usize, const B: usize>(
     isa: I,
     layout: &Layout,
     values: &[f32],
     keys: Range<usize>,
-    p: &[Abreast<T>],
-    of: usize,
+    p: Weights<'_>,
     first: usize,
-    y: [[I::F; B]; N],
-) -> [[I::F; B]; N] {
+    sums: &mut [Abreast<B>; N],
+) {
     if keys.is_empty() {
-        return y;
+        return;
     }
-    let d = layout.head_dim;
+    let width = layout.head_dim;
     match layout.stored {
-        Stored::F32 => sums(isa, values, d, keys, p, of, first, y),
-        Stored::F16 => sums(isa, bytemuck::cast_slice::<f32, u16>(values), d, keys, p, of, first, y),
-        Stored::Q8_0 if !QUANTIZED => y,
-        Stored::Q8_0 => scaled_sums(isa, layout, sixteens(values, layout.value(), keys, p, of), first, y),
+        Stored::F32 => apart(isa, Sums { values, width, keys, p, first, sums }),
+        Stored::F16 => {
+            let values = bytemuck::cast_slice::<f32, u16>(values);
+            apart(isa, Sums { values, width, keys, p, first, sums });
+        }
+        Stored::Q8_0 if !QUANTIZED => {}
+        Stored::Q8_0 => scaled_sums(isa, layout, sixteens(values, layout.value(), keys, p), first, sums),
     }
+}
+
+/// What queries weigh keys with: for each block of sixteen keys sixteen numbers for each of `queries`, of which those from
+/// the `of`-th on are meant.
+#[derive(Clone, Copy)]
+pub(crate) struct Weights<'a> {
+    pub(crate) all: &'a [[f32; LANES]],
+    pub(crate) queries: usize,
+    pub(crate) of: usize,
 }
 
 /// Some keys, a block of sixteen at a time: what `N` queries weigh them with, the lane of the first, and their values,
 /// `width` numbers each (the last may be cut short).
 #[inline(always)]
-fn sixteens<'a, E, const T: usize, const N: usize>(
+fn sixteens<'a, E, const N: usize>(
     values: &'a [E],
     width: usize,
     keys: Range<usize>,
-    p: &'a [Abreast<T>],
-    of: usize,
+    p: Weights<'a>,
 ) -> impl Iterator<Item = (&'a Abreast<N>, usize, &'a [E])> {
-    p.iter().enumerate().skip(keys.start / LANES).map_while(move |(block, p)| {
+    (keys.start / LANES..keys.end.div_ceil(LANES)).map_while(move |block| {
         let (from, to) = (keys.start.max(block * LANES), keys.end.min((block + 1) * LANES));
         let end = values.len().min(to * width);
-        Some((p.get(of..)?.first_chunk()?, from % LANES, values.get(from * width..end)?))
+        let p = p.all.get(block * p.queries + p.of..)?.first_chunk()?;
+        Some((p, from % LANES, values.get(from * width..end)?))
     })
 }
 
-/// [`weigh`] of rows of `width` elements that are stored one by one.
-#[inline(always)]
-#[allow(clippy::too_many_arguments, reason = "a sum over parts of two matrices")]
-fn sums<I: Isa, E: Element, const T: usize, const N: usize, const B: usize>(
-    isa: I,
-    values: &[E],
-    width: usize,
-    keys: Range<usize>,
-    p: &[Abreast<T>],
-    of: usize,
-    first: usize,
-    mut y: [[I::F; B]; N],
-) -> [[I::F; B]; N] {
-    // Where a row is no whole sixteens, lanes are filled from the row behind it: the last has none.
-    let room = if width < B * LANES { 0 } else { values.len().saturating_sub(first) / width };
-    let (whole, last) = (keys.start..keys.end.min(room), keys.start.max(room)..keys.end);
-    let mut sums = Sums { values, width, keys: whole, p, of, first, y: [[[0.0; LANES]; B]; N] };
-    for n in 0..N {
-        for b in 0..B {
-            isa.store(y[n][b], &mut sums.y[n][b]);
-        }
-    }
-    let sums = apart(isa, sums);
-    for n in 0..N {
-        for b in 0..B {
-            y[n][b] = isa.load(&sums[n][b]);
-        }
-    }
-    for (p, lane, rows) in sixteens(values, width, last, p, of) {
-        for (i, row) in rows.chunks_exact(width.max(1)).enumerate() {
-            let mut v = [[E::default(); LANES]; B];
-            for (v, x) in v.as_flattened_mut().iter_mut().zip(row.get(first..).unwrap_or(&[])) {
-                *v = *x;
-            }
-            y = add(isa, &v, p, (lane + i) % LANES, y);
-        }
-    }
-    y
-}
-
-/// The most of it, in a function of its own, whose loop then has all registers to itself.
-struct Sums<'a, E, const T: usize, const N: usize, const B: usize> {
+/// [`weigh`] of rows of `width` elements that are stored one by one; in a function of its own, whose loop then has all
+/// registers to itself.
+struct Sums<'a, 's, E, const N: usize, const B: usize> {
     values: &'a [E],
     width: usize,
     keys: Range<usize>,
-    p: &'a [Abreast<T>],
-    of: usize,
+    p: Weights<'a>,
     first: usize,
-    y: [Abreast<B>; N],
+    sums: &'s mut [Abreast<B>; N],
 }
 
-impl<E: Element, const T: usize, const N: usize, const B: usize> Task for Sums<'_, E, T, N, B> {
-    type Out = [Abreast<B>; N];
+impl<E: Element, const N: usize, const B: usize> Task for Sums<'_, '_, E, N, B> {
+    type Out = ();
 
     #[inline(always)]
-    fn run<I: Isa>(self, isa: I) -> Self::Out {
-        let Sums { values, width, keys, p, of, first, y: mut sums } = self;
-        let mut y = [[isa.splat(0.0); B]; N];
-        for n in 0..N {
-            for b in 0..B {
-                y[n][b] = isa.load(&sums[n][b]);
-            }
-        }
+    fn run<I: Isa>(self, isa: I) {
+        let Sums { values, width, keys, p, first, sums } = self;
+        let mut y = load(isa, sums);
         let values = values.get(first..).unwrap_or(&[]);
-        for (p, lane, rows) in sixteens(values, width, keys, p, of) {
+        // Where a row is no whole sixteens, lanes are filled from the row behind it: the last has none.
+        let room = if width < B * LANES { 0 } else { values.len() / width };
+        let (whole, last) = (keys.start..keys.end.min(room), keys.start.max(room)..keys.end);
+        for (p, lane, rows) in sixteens(values, width, whole, p) {
             for (i, row) in rows.chunks_exact(width.max(1)).enumerate() {
                 let Some(v) = row.as_chunks().0.first_chunk() else { break };
                 y = add(isa, v, p, (lane + i) % LANES, y);
             }
         }
-        for n in 0..N {
-            for b in 0..B {
-                isa.store(y[n][b], &mut sums[n][b]);
+        for (p, lane, rows) in sixteens(values, width, last, p) {
+            for (i, row) in rows.chunks(width.max(1)).enumerate() {
+                let mut v = [[E::default(); LANES]; B];
+                for (v, x) in v.as_flattened_mut().iter_mut().zip(row) {
+                    *v = *x;
+                }
+                y = add(isa, &v, p, (lane + i) % LANES, y);
             }
         }
-        sums
+        store(isa, y, sums);
+    }
+}
+
+#[inline(always)]
+fn load<I: Isa, const N: usize, const B: usize>(isa: I, sums: &[Abreast<B>; N]) -> [[I::F; B]; N] {
+    let mut y = [[isa.splat(0.0); B]; N];
+    for n in 0..N {
+        for b in 0..B {
+            y[n][b] = isa.load(&sums[n][b]);
+        }
+    }
+    y
+}
+
+#[inline(always)]
+fn store<I: Isa, const N: usize, const B: usize>(isa: I, y: [[I::F; B]; N], sums: &mut [Abreast<B>; N]) {
+    for n in 0..N {
+        for b in 0..B {
+            isa.store(y[n][b], &mut sums[n][b]);
+        }
     }
 }
 
@@ -432,8 +424,9 @@ fn scaled_sums<'a, I: Isa, const N: usize, const B: usize>(
     layout: &Layout,
     sixteens: impl Iterator<Item = (&'a Abreast<N>, usize, &'a [f32])>,
     first: usize,
-    mut y: [[I::F; B]; N],
-) -> [[I::F; B]; N] {
+    sums: &mut [Abreast<B>; N],
+) {
+    let mut y = load(isa, sums);
     for (p, lane, rows) in sixteens {
         // A head is whole groups, and so whole sixteens.
         for (i, row) in rows.chunks_exact(layout.value()).enumerate() {
@@ -453,5 +446,5 @@ fn scaled_sums<'a, I: Isa, const N: usize, const B: usize>(
             }
         }
     }
-    y
+    store(isa, y, sums);
 }
