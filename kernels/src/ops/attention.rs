@@ -13,7 +13,7 @@
 //! from it: each load should serve many products. A key's elements serve six queries, a query's serve sixteen keys, or
 //! sixty-four where there are registers for so many sums (AVX-512): ten loads for 24 products. Twelve queries by 32 keys take
 //! 14, eight by 32 take 15, sixteen by sixteen 25: they reached nine tenths, eight tenths and two thirds of its speed. Queries
-//! lie side by side, sixteen elements of each ([`Abreast`]), scores likewise, so that one pointer and constants lead to all of
+//! lie side by side, sixteen elements of each (`Abreast`), scores likewise, so that one pointer and constants lead to all of
 //! them; with a pointer for each there were more instructions around the products than products.
 //!
 //! The second-level cache holds the keys and values of a head, if its rows are done one after the other: tiles are numbered
