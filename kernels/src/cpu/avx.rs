@@ -4,11 +4,12 @@
 //! has, `Avx<Vnni>` adds AVX-VNNI.
 #![allow(unsafe_code, reason = "intrinsics; the tokens below prove the CPU has them")]
 
-use super::{Isa, LANES, Span, Task, x86};
+use super::{Isa, LANES, SPLIT, Span, Task, x86};
 use core::arch::x86_64::*;
 
 mod codes;
 mod dot;
+mod panel;
 mod rows;
 
 #[cfg(test)]
@@ -68,6 +69,7 @@ type F = [__m256; 2];
 impl<D: Dot> Isa for Avx<D> {
     const NAME: &'static str = D::NAME;
     const WIDE_BIAS: i32 = D::WIDE_BIAS;
+    const SPLITS: bool = D::SPLITS;
     type Plain = Avx<Pairs>;
     type F = F;
     type N = [__m256i; 2];
@@ -242,6 +244,10 @@ impl<D: Dot> Isa for Avx<D> {
         }
     }
     #[inline(always)]
+    fn split(self, codes: &[[i8; 4 * LANES]; 8], to: &mut [[i8; 4 * LANES]; SPLIT]) {
+        self.0.split(codes, to);
+    }
+    #[inline(always)]
     fn dot_panel<const WIDE: bool, const T: usize, const P: usize>(
         self,
         mut sums: [[Self::N; P]; T],
@@ -249,40 +255,14 @@ impl<D: Dot> Isa for Avx<D> {
         x: [&[[i8; 4]]; T],
         largest: i8,
     ) -> [[Self::N; P]; T] {
-        // Only sums of as many as fit are widened: of 8 for four-bit codes, of 4 for five.
-        let fit = D::pairs::<WIDE>(largest);
-        let all = codes[0].len();
-        if fit == 1 {
-            for c in 0..all {
-                for t in 0..T {
-                    for p in 0..P {
-                        sums[t][p] = self.dot4::<WIDE>(sums[t][p], &codes[p][c], &x[t][c]);
-                    }
-                }
+        for p in 0..P {
+            let mut of_panel = [sums[0][p]; T];
+            for t in 0..T {
+                of_panel[t] = sums[t][p];
             }
-            return sums;
-        }
-        for from in (0..all).step_by(fit) {
-            for p in 0..P {
-                // SAFETY: see above.
-                unsafe {
-                    let mut pairs = [[_mm256_setzero_si256(); 2]; T];
-                    for c in from..(from + fit).min(all) {
-                        let at = codes[p][c].as_ptr().cast::<__m256i>();
-                        let (low, high) = (_mm256_loadu_si256(at), _mm256_loadu_si256(at.add(1)));
-                        for t in 0..T {
-                            let x = _mm256_set1_epi32(bytemuck::cast(x[t][c]));
-                            pairs[t][0] = _mm256_add_epi16(pairs[t][0], _mm256_maddubs_epi16(low, x));
-                            pairs[t][1] = _mm256_add_epi16(pairs[t][1], _mm256_maddubs_epi16(high, x));
-                        }
-                    }
-                    for t in 0..T {
-                        for half in 0..2 {
-                            let wide = _mm256_madd_epi16(pairs[t][half], _mm256_set1_epi16(1));
-                            sums[t][p][half] = _mm256_add_epi32(sums[t][p][half], wide);
-                        }
-                    }
-                }
+            let of_panel = self.0.panel::<WIDE, T>(of_panel, codes[p], x, largest);
+            for t in 0..T {
+                sums[t][p] = of_panel[t];
             }
         }
         sums

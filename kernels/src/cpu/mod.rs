@@ -43,6 +43,9 @@ pub(crate) use tests::each_isa;
 /// Number of lanes of the machine: weight rows of a panel, keys of a block, partial sums of a row.
 pub const LANES: usize = 16;
 
+/// Loads of 32 wide codes of sixteen rows that were [split](Isa::split).
+pub const SPLIT: usize = 17;
+
 /// Work that is compiled once per instruction set.
 pub trait Task {
     /// What it gives.
@@ -77,6 +80,9 @@ pub trait Isa: Copy + Send + Sync + 'static {
 
     /// Whether panels of codes hold eight inputs of each weight row side by side, not four.
     const EIGHTS: bool = false;
+
+    /// Whether panels keep wide codes as [`split`](Isa::split) leaves them: 32 of each row in [`SPLIT`] loads instead of eight.
+    const SPLITS: bool = false;
 
     /// Sums of sixteen lanes that a loop over floats keeps in registers: enough that none waits for its last addition.
     const SUMS: usize = 6;
@@ -153,9 +159,12 @@ pub trait Isa: Copy + Send + Sync + 'static {
     ///
     /// `x` is in −127..=127. Without `WIDE`, codes are in 0..=127; with it they are any byte plus `WIDE_BIAS`, wrapped.
     fn dot4<const WIDE: bool>(self, sum: Self::N, codes: &[i8; 4 * LANES], x: &[i8; 4]) -> Self::N;
+    /// Thirty-two wide codes of sixteen rows in another form, for instruction sets that have one ([`SPLITS`](Isa::SPLITS)).
+    #[inline(always)]
+    fn split(self, _codes: &[[i8; 4 * LANES]; 8], _to: &mut [[i8; 4 * LANES]; SPLIT]) {}
     /// For each of `T` activation rows and `P` panels the [`dot4`](Isa::dot4) of every fourth input in turn: `codes[p]` and
-    /// `x[t]`, all of one length, give four inputs at a time, or two of them eight with [`EIGHTS`](Isa::EIGHTS). `largest` is
-    /// the largest code.
+    /// `x[t]`, all of one length, give four inputs at a time, or two of them eight with [`EIGHTS`](Isa::EIGHTS). Where wide
+    /// codes are split they are a whole group, and x all of its inputs. `largest` is the largest code.
     #[inline(always)]
     fn dot_panel<const WIDE: bool, const T: usize, const P: usize>(
         self,

@@ -7,7 +7,7 @@
 //! reaches it. Nor is it the maker's figure: loads of the panel are part of it, as they are of every product.
 
 use super::Kernel;
-use crate::cpu::{Isa, LANES};
+use crate::cpu::{Isa, LANES, SPLIT};
 use crate::tile::Tile;
 use core::hint::black_box;
 
@@ -88,7 +88,16 @@ fn dots<I: Isa, const WIDE: bool, const T: usize, const P: usize>(
         let (a, b) = ((i * 29 % 127) as i8, (i * 53 % 127) as i8);
         *four = [a, -a, -b, b];
     }
-    let (codes, rows) = (black_box(&codes), black_box(&rows));
+    let loads = if WIDE && I::SPLITS { SPLIT } else { 8 };
+    let mut split = [[[[0i8; 4 * LANES]; SPLIT]; GROUPS]; P];
+    for (codes, split) in codes.as_flattened().iter().zip(split.as_flattened_mut()) {
+        if loads == SPLIT {
+            isa.split(codes, split);
+        } else {
+            split[..8].copy_from_slice(codes);
+        }
+    }
+    let (codes, rows) = (black_box(&split), black_box(&rows));
     let mut sums = [[isa.splat_int(0); P]; T];
     for _ in 0..passes {
         for g in 0..GROUPS {
@@ -98,7 +107,7 @@ fn dots<I: Isa, const WIDE: bool, const T: usize, const P: usize>(
             }
             let mut panels = [&codes[0][g][..]; P];
             for p in 0..P {
-                panels[p] = &codes[p][g];
+                panels[p] = &codes[p][g][..loads];
             }
             sums = isa.dot_panel::<WIDE, T, P>(sums, panels, x, largest);
         }

@@ -3,7 +3,7 @@
 #![allow(unsafe_code, reason = "intrinsics; the tokens below prove the CPU has them")]
 
 use super::Avx;
-use crate::cpu::{Detect, Task};
+use crate::cpu::{Detect, Isa, LANES, SPLIT, Task};
 use core::arch::x86_64::*;
 
 /// The part that differs: unsigned bytes of weights times signed bytes of activations, added up. A value of the type is
@@ -13,6 +13,8 @@ pub(in crate::cpu) trait Dot: Copy + Send + Sync + 'static {
     const NAME: &'static str;
     /// [`Isa::WIDE_BIAS`].
     const WIDE_BIAS: i32;
+    /// [`Isa::SPLITS`].
+    const SPLITS: bool = false;
     /// The proof, if this CPU has the instructions and AVX2's.
     fn new() -> Option<Self>;
     /// The proof of AVX2's alone.
@@ -30,22 +32,39 @@ pub(in crate::cpu) trait Dot: Copy + Send + Sync + 'static {
         let zero = unsafe { _mm256_setzero_si256() };
         self.dot::<WIDE>(self.dot::<WIDE>(zero, w[0], x[0]), w[1], x[1])
     }
-    /// How many products of pairs, each added to the one before, fit 16 bits; 1 where they are never kept there.
-    fn pairs<const WIDE: bool>(_largest: i8) -> usize {
-        1
+    /// [`Isa::split`].
+    #[inline(always)]
+    fn split(self, _codes: &[[i8; 4 * LANES]; 8], _to: &mut [[i8; 4 * LANES]; SPLIT]) {}
+    /// [`Isa::dot_panel`] of one panel.
+    #[inline(always)]
+    fn panel<const WIDE: bool, const T: usize>(
+        self,
+        mut sums: [[__m256i; 2]; T],
+        codes: &[[i8; 4 * LANES]],
+        x: [&[[i8; 4]]; T],
+        _largest: i8,
+    ) -> [[__m256i; 2]; T] {
+        for (c, codes) in codes.iter().enumerate() {
+            for t in 0..T {
+                sums[t] = Avx(self).dot4::<WIDE>(sums[t], codes, &x[t][c]);
+            }
+        }
+        sums
     }
 }
 
 /// `maddubs`, which multiplies unsigned by signed bytes and adds pairs in 16 bits.
 ///
 /// Narrow codes are unsigned as they are (2 · 127 · 127 fits). A wide code passes its sign to x: |w| · (±x), where
-/// |−128| = 128 is right as an unsigned byte and 2 · 128 · 127 still fits; x itself is never −128.
+/// |−128| = 128 is right as an unsigned byte and 2 · 128 · 127 still fits; x itself is never −128. Panels have a shorter way
+/// (`panel.rs`).
 #[derive(Clone, Copy)]
 pub(in crate::cpu) struct Pairs(());
 
 impl Dot for Pairs {
     const NAME: &'static str = "avx2";
     const WIDE_BIAS: i32 = 0;
+    const SPLITS: bool = true;
 
     fn new() -> Option<Pairs> {
         #[cfg(feature = "std")]
@@ -77,7 +96,7 @@ impl Dot for Pairs {
     fn dot_two<const WIDE: bool>(self, w: [__m256i; 2], x: [__m256i; 2], largest: i8) -> __m256i {
         // SAFETY: as above.
         unsafe {
-            if Pairs::pairs::<WIDE>(largest) < 2 {
+            if Pairs::fit::<WIDE>(largest) < 2 {
                 let first = self.dot::<WIDE>(_mm256_setzero_si256(), w[0], x[0]);
                 return self.dot::<WIDE>(first, w[1], x[1]);
             }
@@ -87,7 +106,28 @@ impl Dot for Pairs {
         }
     }
     #[inline(always)]
-    fn pairs<const WIDE: bool>(largest: i8) -> usize {
+    fn split(self, codes: &[[i8; 4 * LANES]; 8], to: &mut [[i8; 4 * LANES]; SPLIT]) {
+        Pairs::split(self, codes, to);
+    }
+    #[inline(always)]
+    fn panel<const WIDE: bool, const T: usize>(
+        self,
+        sums: [[__m256i; 2]; T],
+        codes: &[[i8; 4 * LANES]],
+        x: [&[[i8; 4]]; T],
+        largest: i8,
+    ) -> [[__m256i; 2]; T] {
+        match codes.first_chunk() {
+            Some(codes) if WIDE => self.wide(sums, codes, x),
+            _ => self.narrow(sums, codes, x, Pairs::fit::<WIDE>(largest)),
+        }
+    }
+}
+
+impl Pairs {
+    /// How many products of pairs, each added to the one before, fit 16 bits.
+    #[inline(always)]
+    fn fit<const WIDE: bool>(largest: i8) -> usize {
         if WIDE { 1 } else { i16::MAX as usize / (2 * 127 * largest.max(1) as usize) }
     }
 }

@@ -247,6 +247,47 @@ on_each_isa! {
     }
 }
 
+on_each_isa! {
+    panels_of_wide_codes_are_multiplied_exactly: |isa| {
+        let mut random = Random(8);
+        for (low, high) in [(-128, -128), (-128, 127), (-1, 1), (127, 127)] {
+            for most in [0, 1, 127] {
+                let codes: [[[i8; 64]; 8]; 2] =
+                    from_fn(|_| from_fn(|_| from_fn(|_| random.between(low, high) as i8)));
+                let sign = |negative: i32| if negative == 1 { -1 } else { 1 };
+                // Of one magnitude where it is largest, so that pairs are as large as can be.
+                let x: [[[i8; 4]; 8]; 3] =
+                    from_fn(|_| from_fn(|_| from_fn(|_| (most * sign(random.between(0, 1))) as i8)));
+                let in_panels = codes.map(|codes| in_panel(isa, &codes));
+                let start = [[isa.splat_int(9); 2]; 3];
+                let panels = [&in_panels[0][..], &in_panels[1][..]].map(|codes| if I::SPLITS { codes } else { &codes[..8] });
+                let got = isa.dot_panel::<true, 3, 2>(start, panels, [&x[0], &x[1], &x[2]], 127);
+                for (t, p) in [0, 1, 2].into_iter().flat_map(|t| [(t, 0), (t, 1)]) {
+                    let want: [f32; LANES] = from_fn(|lane| {
+                        let sum = |c| dot(of_lane::<I>(&codes[p], c, lane), &x[t][c], I::WIDE_BIAS);
+                        (9 + (0..8).map(sum).sum::<i32>()) as f32
+                    });
+                    assert_eq!(lanes(isa, isa.float(got[t][p])), want, "{} {low} to {high}", I::NAME);
+                }
+            }
+        }
+    }
+}
+
+/// Wide codes as panels keep them.
+#[inline(always)]
+fn in_panel<I: Isa>(isa: I, codes: &[[i8; 64]; 8]) -> [[i8; 64]; SPLIT] {
+    let mut kept = [[0; 64]; SPLIT];
+    if I::SPLITS {
+        isa.split(codes, &mut kept);
+    } else {
+        for (kept, codes) in kept.iter_mut().zip(codes) {
+            *kept = codes.map(|code| code.wrapping_add(I::WIDE_BIAS as i8));
+        }
+    }
+    kept
+}
+
 /// Four codes of a lane, for inputs 4c to 4c + 3.
 fn of_lane<I: Isa>(codes: &[[i8; 64]; 8], c: usize, lane: usize) -> &[i8] {
     let at = if I::EIGHTS { 128 * (c / 2) + 8 * lane + 4 * (c % 2) } else { 64 * c + 4 * lane };

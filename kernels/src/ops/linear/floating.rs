@@ -21,7 +21,6 @@ pub(crate) struct Floating<F>(PhantomData<F>);
 
 impl<F: Float> Kind for Floating<F> {
     const STRETCH: usize = STRETCH;
-    const SCRATCH: usize = SCRATCH;
     /// One `Lane` per input.
     type Panel<'s> = &'s [Lane];
     type Row<'x> = &'x [f32];

@@ -3,9 +3,9 @@
 use super::rows::Rows;
 use super::steps::Steps;
 use super::{Kind, Lane, row, turn};
-use crate::cpu::{Isa, LANES};
+use crate::cpu::{Isa, LANES, SPLIT};
 use crate::formats::{PART, Quantized, SPAN};
-use crate::ops::quantize::{self, Group};
+use crate::ops::quantize::{self, GROUP, Group};
 use crate::weight::Matrix;
 use core::marker::PhantomData;
 use core::ops::Range;
@@ -13,8 +13,11 @@ use core::ops::Range;
 /// Inputs that are unpacked at a time.
 const STRETCH: usize = 1024;
 
-/// Codes of a span before they are turned, the panel, scales and minimums of groups of 16.
-pub(super) const SCRATCH: usize = LANES * SPAN / 4 + LANES * STRETCH / 4 + 2 * LANES * STRETCH / 16;
+/// Cells of scratch for a panel with so many loads to a group: codes of a span before they are turned, the panel, scales and
+/// minimums of groups of 16.
+pub(super) const fn scratch(loads: usize) -> usize {
+    LANES * SPAN / 4 + LANES * loads * (STRETCH / GROUP) + 2 * LANES * STRETCH / 16
+}
 
 /// Weights in a quantized format.
 pub(crate) struct Integer<F>(PhantomData<F>);
@@ -25,17 +28,17 @@ type Codes = [i8; 4 * LANES];
 /// Codes of one weight row: a span of them, part by part.
 type Parts = [[i8; PART]; SPAN / PART];
 
-/// A panel unpacked: per group of 32 inputs eight `Codes`; per group of the format the scales and minimums.
+/// A panel unpacked: per group of 32 inputs eight `Codes`, or [`SPLIT`]; per group of the format the scales and
+/// minimums.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Panel<'a> {
-    codes: &'a [[Codes; 8]],
+    codes: &'a [Codes],
     scales: &'a [Lane],
     minimums: &'a [Lane],
 }
 
 impl<F: Quantized> Kind for Integer<F> {
     const STRETCH: usize = STRETCH;
-    const SCRATCH: usize = SCRATCH;
     type Panel<'s> = Panel<'s>;
     type Row<'x> = &'x [Group];
 
@@ -54,9 +57,11 @@ impl<F: Quantized> Kind for Integer<F> {
         scratch: &'s mut [f32],
     ) -> Panel<'s> {
         let empty = Panel::default();
-        let width = stretch.len();
+        let (width, loads) = (stretch.len(), Self::loads::<I>());
         let Some((flat, rest)) = scratch.split_at_mut_checked(LANES * SPAN / 4) else { return empty };
-        let Some((panel, rest)) = rest.split_at_mut_checked(LANES * width / 4) else { return empty };
+        let Some((panel, rest)) = rest.split_at_mut_checked(LANES * loads * (width / GROUP)) else {
+            return empty;
+        };
         let words = bytemuck::cast_slice_mut::<f32, u32>(panel).as_chunks_mut::<LANES>().0;
         let lanes = rest.as_chunks_mut::<LANES>().0;
         let Some((scales, rest)) = lanes.split_at_mut_checked(width / F::GROUP) else { return empty };
@@ -67,7 +72,8 @@ impl<F: Quantized> Kind for Integer<F> {
             return empty;
         };
         let rows = Rows::<F>::of(w, first);
-        for (s, words) in words.chunks_mut(SPAN / 4).enumerate() {
+        for (s, span) in words.chunks_mut(SPAN / GROUP * loads).enumerate() {
+            let (words, _) = span.split_at_mut(span.len() / loads * 8);
             let first = (stretch.start + s * SPAN) / F::BLOCK;
             for b in 0..words.len() * 4 / F::BLOCK {
                 let Some(blocks) = rows.at::<F>(first + b) else { return empty };
@@ -101,8 +107,11 @@ impl<F: Quantized> Kind for Integer<F> {
             } else {
                 turn(isa, flat, words);
             }
+            if loads == SPLIT {
+                split(isa, bytemuck::cast_slice_mut(span));
+            }
         }
-        Panel { codes: bytemuck::cast_slice::<f32, Codes>(panel).as_chunks().0, scales, minimums }
+        Panel { codes: bytemuck::cast_slice(panel), scales, minimums }
     }
 
     #[inline(always)]
@@ -124,13 +133,14 @@ impl<F: Quantized> Kind for Integer<F> {
         mut y: [[I::F; P]; T],
     ) -> [[I::F; P]; T] {
         // One length for everything that is indexed by group, so that no bound is checked inside.
-        let n = panels.iter().fold(usize::MAX, |n, panel| n.min(panel.codes.len()));
+        let loads = Self::loads::<I>();
+        let n = panels.iter().fold(usize::MAX, |n, panel| n.min(panel.codes.len() / loads));
         let n = x.iter().fold(n, |n, x| n.min(x.len()));
         // Loops over `T` and `P` instead of `array::map`: a compiler may leave that as a call, compiled without the
         // instruction set.
-        let mut panel_codes = [&[[[0; 4 * LANES]; 8]; 0][..]; P];
+        let mut panel_codes = [&[[0; 4 * LANES]; 0][..]; P];
         for p in 0..P {
-            panel_codes[p] = &panels[p].codes[..n];
+            panel_codes[p] = &panels[p].codes[..n * loads];
         }
         let mut rows = [&x[0][..0]; T];
         for t in 0..T {
@@ -146,7 +156,8 @@ impl<F: Quantized> Kind for Integer<F> {
                 }
                 let mut codes = [&[[0; 4 * LANES]; 0][..]; P];
                 for p in 0..P {
-                    codes[p] = &panel_codes[p][g][chunks.clone()];
+                    let group = &panel_codes[p][g * loads..(g + 1) * loads];
+                    codes[p] = if loads == 8 { &group[chunks.clone()] } else { group };
                 }
                 let i = dot_panel::<I, F, T, P>(isa, i, codes, inputs);
                 let at = g * Self::PARTS + part;
@@ -165,6 +176,18 @@ impl<F: Quantized> Kind for Integer<F> {
             }
         }
         y
+    }
+}
+
+/// Splits the codes that lie in the first part of `span`, group by group, over all of it.
+#[inline(always)]
+fn split<I: Isa>(isa: I, span: &mut [Codes]) {
+    // From the end: where a group is written, those still to be read lie before it.
+    for g in (0..span.len() / SPLIT).rev() {
+        let Some(codes) = span[8 * g..].first_chunk().copied() else { return };
+        if let Some(to) = span[SPLIT * g..].first_chunk_mut() {
+            isa.split(&codes, to);
+        }
     }
 }
 
@@ -187,6 +210,10 @@ fn lane<I: Isa>(isa: I, lanes: &[Lane], at: usize) -> I::F {
 
 /// One group of a format in terms of one group of activations, which may hold two of them.
 impl<F: Quantized> Integer<F> {
+    /// Loads of a panel for a group of activations.
+    const fn loads<I: Isa>() -> usize {
+        if F::WIDE && I::SPLITS { SPLIT } else { 8 }
+    }
     /// Groups of the format in a group of activations.
     pub(super) const PARTS: usize = quantize::GROUP / F::GROUP;
 

@@ -29,15 +29,15 @@
 //!
 //! # How near to the peak
 //! Of what the inner loop gives alone (`super::peak`), 256 rows by 768 × 768 weights reach on one core of a Zen 5 (of a
-//! Cascade Lake): with AVX2 86 % in Q8_0 (77), 91 in Q4_0 (75), 90 in floats (80); with AVX-512 58 % (48), 63 (52), 80
-//! (55). There a group's scaling shares its two units with the products, 80 % would be the most (on Intel, where sums are
-//! turned to floats there too, two thirds; an Ice Lake comes within a tenth of it), and unpacking takes a seventh. Tried in
-//! vain: asking the memory for the next panels while these are multiplied; products and scaling in one loop (registers run
-//! out).
+//! Cascade Lake): with AVX2 91 % in Q4_0 (75), 90 in floats (80), and in Q8_0 an Ice Lake reaches 81; with AVX-512 58 % in
+//! Q8_0 (48), 63 in Q4_0 (52), 80 in floats (55). There a group's scaling shares its two units with the products, 80 % would
+//! be the most (on Intel, where sums are turned to floats there too, two thirds; an Ice Lake comes within a tenth of it), and
+//! unpacking takes a seventh. Tried in vain: asking the memory for the next panels while these are multiplied; products and
+//! scaling in one loop (registers run out).
 
 use super::Kernel;
 use crate::array::tabulate;
-use crate::cpu::{Isa, LANES};
+use crate::cpu::{Isa, LANES, SPLIT};
 use crate::math;
 use crate::ops::activation::Activation;
 use crate::tile::Tile;
@@ -74,10 +74,12 @@ pub(crate) fn block(weight: &Weight, rows: usize, threads: usize) -> (usize, usi
     (rows.div_ceil(blocks).clamp(256, most.clamp(256, 1024)), COLUMNS)
 }
 
-/// Cells of scratch a thread needs.
+/// Cells of scratch a thread needs: for as many panels as are multiplied together, or for one of codes that were split.
 pub const SCRATCH: usize = {
-    let (integer, floating) = (integer::SCRATCH, floating::SCRATCH);
-    PANELS * if integer > floating { integer } else { floating }
+    let (integer, floating) = (integer::scratch(8), floating::SCRATCH);
+    let panels = PANELS * if integer > floating { integer } else { floating };
+    let split = if PANELS == 2 { integer::scratch(SPLIT) } else { 0 };
+    if split > panels { split } else { panels }
 };
 
 /// One `f32` for each weight row of a panel.
@@ -99,8 +101,6 @@ pub struct Linear<'a> {
 pub(crate) trait Kind {
     /// Inputs that are unpacked at a time.
     const STRETCH: usize;
-    /// Cells of scratch for a panel.
-    const SCRATCH: usize;
     /// Sixteen weight rows, unpacked.
     type Panel<'s>: Copy + Default;
     /// Part of an activation row.
@@ -161,6 +161,7 @@ impl<K: Kind> Map<'_, '_, K> {
     #[inline(always)]
     fn panels<I: Isa, const P: usize>(&self, isa: I, tile: &mut Tile<'_>, scratch: &mut [f32]) {
         let (w, columns) = (&self.0.weight, tile.columns());
+        let each = (scratch.len() / P / LANES * LANES).max(1);
         for first in columns.clone().step_by(P * LANES) {
             if tile.rows().len() == 1 && self.single::<I, P>(isa, first, tile, scratch).is_some() {
                 continue;
@@ -168,8 +169,7 @@ impl<K: Kind> Map<'_, '_, K> {
             for from in (0..w.width).step_by(K::STRETCH) {
                 let stretch = from..(from + K::STRETCH).min(w.width);
                 let mut panels = [K::Panel::default(); P];
-                for ((p, panel), scratch) in panels.iter_mut().enumerate().zip(scratch.chunks_mut(K::SCRATCH))
-                {
+                for ((p, panel), scratch) in panels.iter_mut().enumerate().zip(scratch.chunks_mut(each)) {
                     *panel = K::pack(isa, w, first + p * LANES, stretch.clone(), scratch);
                 }
                 self.times(isa, &panels, first, &stretch, tile);
