@@ -119,6 +119,7 @@ impl Dot for Pairs {
     ) -> [[__m256i; 2]; T] {
         match codes.first_chunk() {
             Some(codes) if WIDE => self.wide(sums, codes, x),
+            None if WIDE => sums, // no group
             _ => self.narrow(sums, codes, x, Pairs::fit::<WIDE>(largest)),
         }
     }
