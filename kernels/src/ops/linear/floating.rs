@@ -1,4 +1,12 @@
 //! Float weights times activations as they are.
+//!
+//! A panel is decoded to `f32`, an input of sixteen weight rows side by side: a load of it meets six activation rows, of which
+//! one number each is spread over the lanes, and with 32 registers of 512 bits two panels meet eight. 256 inputs of a panel
+//! are 16 KiB, which the nearest cache holds while all rows of the tile go by.
+//!
+//! 256 rows by 768 × 768 weights, one core: with AVX2 100 of the 111 GFLOP/s that a Zen 5 has and 69 of a Cascade Lake's 86,
+//! with AVX-512 199 of 249 and 84 of 153. A single row reads its weights once and waits for the memory. Tried in vain:
+//! sixteen rows by one panel on AVX-512, whose pointers do not fit the integer registers.
 
 use super::{Kind, Lane, turn};
 use crate::cpu::{Isa, LANES};
