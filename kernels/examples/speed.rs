@@ -5,8 +5,9 @@
 //! ```
 //!
 //! For each format a map of 256 rows (768 inputs, 768 outputs), whose weights stay in the second-level cache, and one row by
-//! weights of 64 MiB, which do not; then attention. Each figure is the best of several runs: a shared machine only ever
-//! takes away. Above them stands what the units give when nothing is in their way (`ops::peak`).
+//! weights of 64 MiB, which do not; then attention, and what it costs two threads to meet. Each figure is the best of several
+//! runs: a shared machine only ever takes away. Above them stands what the units give when nothing is in their way
+//! (`ops::peak`).
 #![allow(clippy::unwrap_used, reason = "an example that is run by hand")]
 
 use ocelli_kernels::cpu;
@@ -48,6 +49,8 @@ fn main() {
         }
     }
     println!("attention    {:6.1} GFLOP/s of 1024 queries over 1024 keys, 12 heads of 64", bench.attention());
+    let (one, more) = bench.barrier(20);
+    println!("two threads  {more:6.2} µs more for a tile each than one for a tile of {one:.1} µs");
 }
 
 /// What everything is run with.
@@ -115,6 +118,31 @@ impl Bench {
         });
         let seconds = self.time(&job, rows, heads * head_dim, (48, head_dim));
         4.0 * (rows * rows * heads * head_dim) as f64 / seconds / 1e9
+    }
+
+    /// Microseconds by which two threads take longer for a tile each than one thread for one tile, of about that many
+    /// microseconds: what it costs them to begin together and to wait for each other.
+    fn barrier(&self, tile_micros: usize) -> (f64, f64) {
+        const CALLS: usize = 1000;
+        let work = Job::Peak(Peak { units: Units::Float, passes: tile_micros / 2 });
+        let mut out = [0.0; 2];
+        let mut each = |threads: usize| {
+            let pool = Pool::new(threads);
+            let mut calls = || {
+                let start = Instant::now();
+                for _ in 0..CALLS {
+                    let grid = work.grid(&mut out[..threads], 1, (1, 1));
+                    pool.run(&grid, &mut [], &Never, &|tile, scratch| {
+                        self.kernels.tile(&work, tile, scratch)
+                    })
+                    .unwrap();
+                }
+                start.elapsed().as_secs_f64() * 1e6 / CALLS as f64
+            };
+            (0..RUNS).map(|_| calls()).fold(f64::INFINITY, f64::min)
+        };
+        let one = each(1);
+        (one, each(2) - one)
     }
 }
 
