@@ -195,6 +195,11 @@ impl<'m> Session<'m> {
         self.profiles = Some(Box::new(Profiles { encode: vision, prefill, generate }));
     }
 
+    /// What was measured since [`start_profile`](Session::start_profile); measuring goes on.
+    pub fn profile(&self) -> Option<&Profiles> {
+        self.profiles.as_deref()
+    }
+
     /// What was measured since [`start_profile`](Session::start_profile); measuring ends.
     pub fn take_profile(&mut self) -> Option<Profiles> {
         self.profiles.take().map(|profiles| *profiles)

@@ -41,6 +41,8 @@ fn every_figure_is_there_and_a_number() {
             "image preprocess",
             "image encode, a view",
             "image encode",
+            "image encode, tower",
+            "image encode, projector",
             "image, whole",
             "question to first token",
             "question to last token",

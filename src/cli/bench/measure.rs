@@ -6,13 +6,15 @@
 use super::figure::{Bound, Figure, Spread, Subject};
 use crate::answer::Sampling;
 use crate::cli::photos::{self, Encoded};
+use crate::cli::profile::CLOCK;
 use crate::cli::report::peak_bytes;
 use crate::cli::work::{Limits, Seen, decoding, one_view, reading};
 use crate::image::Image;
+use crate::profile::NamedStep;
 use crate::prompt::Prompt;
 use crate::sampler::Sampler;
 use crate::{Load, Mmproj, Model, Options, Photo, Segment, Session, Stopper};
-use ocelli_kernels::profile::Clock;
+use ocelli_kernels::profile::{Clock, Spent};
 use ocelli_kernels::work::Work;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -198,10 +200,20 @@ impl Measured<'_> {
 
     /// A question about the image: the stages on the way to its first token, and the whole answer.
     fn image(&mut self, session: &mut Session<'_>) -> anyhow::Result<()> {
+        let (asked, projector) = (session.profile().is_some(), projector(&session.steps()?.0));
+        if !asked {
+            session.start_profile(CLOCK); // it tells the tower's time from the projector's
+        }
         let mut looks = Vec::new();
         for _ in 0..=self.amounts.runs {
-            looks.push(self.look(session)?);
+            let look = self.look(session)?;
+            looks.push(Look { parts: parts(session, projector), ..look });
         }
+        if !asked {
+            session.take_profile();
+        }
+        let both = [("image encode, tower", 0), ("image encode, projector", 1)];
+        let both = both.map(|(name, part)| self.part(name, &looks, part));
         let looks = looks.get(1..).unwrap_or(&[]);
         let of = |part: fn(&Look) -> Duration| {
             Spread::of(&looks.iter().map(|look| part(look).as_secs_f64()).collect::<Vec<_>>())
@@ -232,8 +244,21 @@ impl Measured<'_> {
         let question = figure.at(positions).ideal(first, Bound::Stages, seconds);
         let (figure, seconds) = time("question to last token", |look| look.last);
         let answer = figure.at(amounts.generate).ideal(first + generate, Bound::Stages, seconds);
-        self.figures.extend([decode, preprocess, view, encode, whole, question, answer]);
+        self.figures.extend([decode, preprocess, view, encode]);
+        self.figures.extend(both);
+        self.figures.extend([whole, question, answer]);
         Ok(())
+    }
+
+    /// One of the two parts of encoding, all views of the image together: what each look added to what was spent before.
+    fn part(&self, name: &'static str, looks: &[Look], part: usize) -> Figure {
+        let so_far: Vec<Spent> = looks.iter().filter_map(|look| look.parts.get(part).copied()).collect();
+        let added = |pair: &[Spent; 2]| pair[1].nanoseconds.saturating_sub(pair[0].nanoseconds) as f64 / 1e9;
+        let seconds = Spread::of(&so_far.array_windows().map(added).collect::<Vec<_>>());
+        // All looks do the same.
+        let work = so_far.first().map_or(Work::default(), |spent| spent.work);
+        let figure = Figure::time(&self.subject, name, seconds);
+        figure.against(&work, Bound::Compute, &self.limits, seconds.median)
     }
 
     /// Reads the image file, asks, and takes so many tokens of the answer, whatever they are.
@@ -257,7 +282,8 @@ impl Measured<'_> {
         let last = start.elapsed();
         let size = (image.width, image.height);
         let (preprocess, encode) = (timings.resize, timings.encode);
-        Ok(Look { decode, preprocess, encode, first, last, positions, size })
+        let parts = <[Spent; 2]>::default();
+        Ok(Look { decode, preprocess, encode, parts, first, last, positions, size })
     }
 }
 
@@ -268,6 +294,8 @@ struct Look {
     decode: Duration,
     preprocess: Duration,
     encode: Duration,
+    /// What the tower and the projector had taken after it, in all looks.
+    parts: [Spent; 2],
     /// From the beginning to the first token.
     first: Duration,
     /// From the beginning to the last token.
@@ -275,6 +303,27 @@ struct Look {
     /// Positions of the prompt.
     positions: usize,
     size: (u32, u32),
+}
+
+/// Where the projector begins: behind the last step that reads weights of the tower. Files call the projector's `mm`.
+fn projector(steps: &[NamedStep]) -> usize {
+    let of_tower = |step: &NamedStep| step.tensor.as_ref().is_some_and(|name| !name.starts_with("mm."));
+    steps.iter().rposition(of_tower).map_or(0, |last| last + 1)
+}
+
+/// What the tower and the projector have taken so far.
+fn parts(session: &Session<'_>, projector: usize) -> [Spent; 2] {
+    let steps =
+        session.profile().and_then(|profiles| profiles.encode.as_ref()).map_or(&[][..], |p| p.steps());
+    let (tower, projector) = steps.split_at_checked(projector).unwrap_or_default();
+    [tower, projector].map(|steps| {
+        let mut sum = Spent::default();
+        for step in steps {
+            sum.nanoseconds += step.nanoseconds;
+            sum.work += step.work;
+        }
+        sum
+    })
 }
 
 fn question(image: &Image) -> [Segment<'_>; 2] {
