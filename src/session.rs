@@ -270,7 +270,10 @@ impl<'m> Session<'m> {
                 Entry::Token(id) => Cell::Token(*id),
                 Entry::Row(image, row) => {
                     if self.encoded != Some(*image) {
-                        self.flush(prompt)?;
+                        // Its rows take the place of another image's. Text can wait: a pass reads all weights.
+                        if self.cells.iter().any(|cell| matches!(cell, Cell::Row(_))) {
+                            self.flush(prompt)?;
+                        }
                         let shown = prompt.image(*image).ok_or(Error::NoVision)?;
                         self.encode(shown, progress)?;
                     }

@@ -105,6 +105,22 @@ fn reading_stopped_anywhere_goes_on_to_the_same_answer() {
     assert!(reused > 40, "what was complete stays: {reused}");
 }
 
+/// A pass reads all weights: text before an image waits for it, and only another image's rows end a batch early.
+#[test]
+fn as_few_passes_as_images_allow() {
+    let model = smolvlm();
+    let (first, second) = (picture("photo.png"), picture("tall.png"));
+    let begin = Segment::Control("<|im_start|>User:");
+    let passes = |segments: &[Segment<'_>]| {
+        let mut session = model.session(&options()).unwrap();
+        session.start_profile(|| 0);
+        read(&mut session, segments);
+        session.take_profile().unwrap().prefill.runs()
+    };
+    assert_eq!(passes(&[begin, photo(&first), QUESTION]), 1);
+    assert_eq!(passes(&[begin, photo(&first), QUESTION, photo(&second), QUESTION]), 2);
+}
+
 #[test]
 fn a_stop_at_any_moment_leaves_a_session_whole() {
     let model = smolvlm();
