@@ -211,7 +211,7 @@ impl<D: Dot> Isa for Avx<D> {
         }
     }
     #[inline(always)]
-    fn store_codes(self, x: F, to: &mut [i8; LANES]) {
+    fn store_codes(self, x: F, to: &mut [i8; LANES]) -> i16 {
         // SAFETY: see above.
         unsafe {
             let words = _mm256_packs_epi32(_mm256_cvtps_epi32(x[0]), _mm256_cvtps_epi32(x[1]));
@@ -219,6 +219,7 @@ impl<D: Dot> Isa for Avx<D> {
             let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(words);
             let bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
             _mm_storeu_si128(to.as_mut_ptr().cast(), bytes);
+            x86::sum_bytes(bytes)
         }
     }
 

@@ -258,9 +258,13 @@ impl Isa for Avx512 {
         unsafe { _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(from.as_ptr().cast()))) }
     }
     #[inline(always)]
-    fn store_codes(self, x: __m512, to: &mut [i8; LANES]) {
+    fn store_codes(self, x: __m512, to: &mut [i8; LANES]) -> i16 {
         // SAFETY: see above.
-        unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(x))) }
+        unsafe {
+            let bytes = _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(x));
+            _mm_storeu_si128(to.as_mut_ptr().cast(), bytes);
+            x86::sum_bytes(bytes)
+        }
     }
 
     #[inline(always)]

@@ -148,8 +148,9 @@ pub trait Isa: Copy + Send + Sync + 'static {
     fn store_half(self, x: Self::F, to: &mut [u16; LANES]);
     /// Sixteen signed bytes as `f32`.
     fn load_codes(self, from: &[i8; LANES]) -> Self::F;
-    /// Writes whole numbers in −127..=127 as signed bytes.
-    fn store_codes(self, x: Self::F, to: &mut [i8; LANES]);
+    /// Writes values in −127..=127 as signed bytes, each rounded to the nearest whole number, to even where two are as near;
+    /// gives the sum of what was written.
+    fn store_codes(self, x: Self::F, to: &mut [i8; LANES]) -> i16;
 
     /// All lanes `x`.
     fn splat_int(self, x: i32) -> Self::N;

@@ -184,13 +184,15 @@ impl<D: Dot> Isa for Neon<D> {
         }
     }
     #[inline(always)]
-    fn store_codes(self, x: F, to: &mut [i8; LANES]) {
-        let x = lanes!(x => vcvtq_s32_f32);
+    fn store_codes(self, x: F, to: &mut [i8; LANES]) -> i16 {
+        let x = lanes!(x => vcvtnq_s32_f32);
         // SAFETY: see above.
         unsafe {
             let (low, high) =
                 (vqmovn_high_s32(vqmovn_s32(x[0]), x[1]), vqmovn_high_s32(vqmovn_s32(x[2]), x[3]));
-            vst1q_s8(to.as_mut_ptr(), vqmovn_high_s16(vqmovn_s16(low), high));
+            let bytes = vqmovn_high_s16(vqmovn_s16(low), high);
+            vst1q_s8(to.as_mut_ptr(), bytes);
+            vaddlvq_s8(bytes)
         }
     }
 

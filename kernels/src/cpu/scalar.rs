@@ -3,6 +3,7 @@
 //! processors with little memory for code.
 
 use super::{Detect, Isa, LANES, Span, Task, fused};
+use crate::math;
 use core::array::from_fn;
 use half::f16;
 
@@ -123,8 +124,9 @@ impl Isa for Scalar {
         from.map(f32::from)
     }
     #[inline(never)]
-    fn store_codes(self, x: F, to: &mut [i8; LANES]) {
-        *to = x.map(|x| x as i8);
+    fn store_codes(self, x: F, to: &mut [i8; LANES]) -> i16 {
+        *to = math::round(self, x).map(|x| x as i8);
+        to.iter().map(|code| i16::from(*code)).sum()
     }
 
     #[inline(never)]

@@ -40,6 +40,15 @@ pub(super) fn zip_bytes(a: &[u8; LANES], b: &[u8; LANES], to: &mut [u8; 2 * LANE
     }
 }
 
+/// The sum of sixteen signed bytes: differences of unsigned ones from 0 are summed by one instruction, eight each.
+#[inline]
+#[target_feature(enable = "sse2")]
+pub(super) fn sum_bytes(bytes: __m128i) -> i16 {
+    let halves = _mm_sad_epu8(_mm_xor_si128(bytes, _mm_set1_epi8(-128)), _mm_setzero_si128());
+    let sum = _mm_add_epi16(halves, _mm_unpackhi_epi64(halves, halves));
+    _mm_extract_epi16::<0>(sum) as i16 - 128 * LANES as i16
+}
+
 /// Eight words of two bytes from eight places. Put one by one into a register: a register that is read where several
 /// stores wrote waits until they are done.
 #[inline]

@@ -70,21 +70,31 @@ impl Kernel for Quantize<'_> {
         for r in tile.rows() {
             let x = self.x.get(r * self.width..(r + 1) * self.width).unwrap_or(&[]);
             let (whole, rest) = x.as_chunks();
+            let groups = tile.row(r).as_chunks_mut::<CELLS>().0;
+            let (full, padding) = groups.split_at_mut(whole.len().min(groups.len()));
+            for (x, cells) in whole.iter().zip(full) {
+                quantize(isa, x, cells);
+            }
             let mut last = [0.0; GROUP];
             last[..rest.len()].copy_from_slice(rest);
-            let padded = whole.iter().chain([&last]).chain(core::iter::repeat(&[0.0; GROUP]));
-            for (x, cells) in padded.zip(tile.row(r).as_chunks_mut::<CELLS>().0) {
-                if let Some(codes) = cells.first_chunk_mut::<{ GROUP / 4 }>() {
-                    let (scale, sums) = group(isa, x, bytemuck::cast_mut(codes));
-                    [cells[CELLS - 2], cells[CELLS - 1]] = [scale, bytemuck::cast(sums)];
-                }
+            for cells in padding {
+                quantize(isa, &last, cells);
+                last = [0.0; GROUP];
             }
         }
     }
 }
 
-/// Quantizes one group; returns its scale, and the sums of the first and of the last sixteen codes. A value that is no
-/// number becomes −127.
+#[inline(always)]
+fn quantize<I: Isa>(isa: I, x: &[f32; GROUP], cells: &mut Group) {
+    if let Some(codes) = cells.first_chunk_mut::<{ GROUP / 4 }>() {
+        let (scale, sums) = group(isa, x, bytemuck::cast_mut(codes));
+        [cells[CELLS - 2], cells[CELLS - 1]] = [scale, bytemuck::cast(sums)];
+    }
+}
+
+/// Quantizes one group; returns its scale, and the sums of the first and of the last sixteen codes. A product that is no
+/// number becomes 127.
 #[inline(always)]
 pub(crate) fn group<I: Isa>(isa: I, x: &[f32; GROUP], codes: &mut [i8; GROUP]) -> (f32, [i16; 2]) {
     let zero = isa.splat(0.0);
@@ -92,12 +102,7 @@ pub(crate) fn group<I: Isa>(isa: I, x: &[f32; GROUP], codes: &mut [i8; GROUP]) -
     let (ma, mb) = (isa.max(a, isa.sub(zero, a)), isa.max(b, isa.sub(zero, b)));
     let largest = isa.largest(isa.max(isa.max(ma, mb), zero)); // 0 instead of what is no number
     let inverse = isa.splat(if largest > 0.0 { 127.0 / largest } else { 0.0 });
-    let mut sums = [0; 2];
-    for ((v, codes), sum) in [a, b].into_iter().zip(codes.as_chunks_mut().0).zip(&mut sums) {
-        let code =
-            math::round(isa, isa.max(isa.min(isa.mul(v, inverse), isa.splat(127.0)), isa.splat(-127.0)));
-        isa.store_codes(code, codes);
-        *sum = isa.sum(code) as i16; // whole numbers, so small that their sum is exact
-    }
-    (largest / 127.0, sums)
+    let code = |v| isa.max(isa.min(isa.mul(v, inverse), isa.splat(127.0)), isa.splat(-127.0));
+    let [first, second] = codes.as_chunks_mut().0 else { return (0.0, [0; 2]) }; // there are two
+    (largest / 127.0, [isa.store_codes(code(a), first), isa.store_codes(code(b), second)])
 }

@@ -72,7 +72,8 @@ on_each_isa! {
             let floats = lanes(isa, isa.load_codes(&codes));
             assert_eq!(floats, codes.map(f32::from), "{}", I::NAME);
             let mut back = [0; LANES];
-            isa.store_codes(isa.load(&floats), &mut back);
+            let sum = isa.store_codes(isa.load(&floats), &mut back);
+            assert_eq!(sum, back.iter().map(|code| i16::from(*code)).sum(), "{}", I::NAME);
             assert_eq!(back[1..], codes[1..], "{}", I::NAME);
             assert!(back[0] == codes[0] || codes[0] == -128, "{}", I::NAME);
         }
@@ -81,6 +82,10 @@ on_each_isa! {
         let mut got = [9; LANES];
         isa.store_codes(isa.load(&x), &mut got);
         assert_eq!(got, x.map(|x| x as i8), "{}", I::NAME);
+        // Halves go to the even side.
+        let x = from_fn(|i| [0.5, 1.5, -0.5, -2.5, 126.5, -126.5, 3.499, -7.501][i % 8]);
+        assert_eq!(isa.store_codes(isa.load(&x), &mut got), -10, "{}", I::NAME);
+        assert_eq!(got[..8], [0, 2, 0, -2, 126, -126, 3, -8], "{}", I::NAME);
     }
 }
 
