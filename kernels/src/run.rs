@@ -1,5 +1,6 @@
 //! Replaying a tape on the CPU. Allocates nothing.
 
+use crate::cpu::LANES;
 use crate::ops::activation::Activate;
 use crate::ops::add::{Add, AddTable};
 use crate::ops::attention::{self, Attention};
@@ -356,7 +357,8 @@ impl<'a> Operands<'a> {
         match self.step.op {
             Op::Linear { map, .. } => linear::block(&map.w, rows, threads),
             Op::Attention { heads, .. } => (attention::ROWS, heads.count / heads.kv.max(1) * heads.dim),
-            Op::Keys { .. } | Op::Values { .. } => (1, usize::MAX),
+            // Sixteen positions of all heads, whose rows lie together.
+            Op::Keys { heads, .. } | Op::Values { heads, .. } => (heads.kv, LANES * heads.dim),
             Op::Angles { .. } => (64, usize::MAX),
             Op::Norm { .. } => (16, usize::MAX),
             _ => (8, usize::MAX),

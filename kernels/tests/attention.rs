@@ -52,8 +52,15 @@ impl Case {
             };
             let (q, k, v) = (part(&self.q, groups * kv), part(&self.k, kv), part(&self.v, kv));
             let remember = |x| Rows { x, layout, per_unit, past };
-            run(&Job::Keys(Keys(remember(&k))), &mut keys, layout.keys(), (1, usize::MAX));
-            run(&Job::Values(Values(remember(&v))), &mut values, layout.values(), (1, usize::MAX));
+            // A whole head at a time, or sixteen positions of all heads.
+            let (key_tile, value_tile) = if causal {
+                ((1, usize::MAX), (1, usize::MAX))
+            } else {
+                let sixteen = layout.keys() / layout.capacity.div_ceil(16);
+                ((layout.heads, sixteen), (layout.heads, 16 * layout.values() / layout.capacity))
+            };
+            run(&Job::Keys(Keys(remember(&k))), &mut keys, layout.keys(), key_tile);
+            run(&Job::Values(Values(remember(&v))), &mut values, layout.values(), value_tile);
             let scale = self.scale();
             let (keys, values) = (&keys, &values);
             let job = Job::Attention(Attention {

@@ -102,57 +102,99 @@ pub struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// The rows of tile row `r` (a head of a sequence), with their positions.
-    fn of(&self, r: usize) -> impl Iterator<Item = (usize, &'a [f32])> {
-        let Layout { heads, head_dim, capacity, .. } = self.layout;
+    /// Those of some positions that there are rows for.
+    fn written(&self, positions: Range<usize>) -> Range<usize> {
+        let end = self.past.saturating_add(self.per_unit).min(self.layout.capacity);
+        positions.start.max(self.past)..positions.end.min(end)
+    }
+
+    /// The row of tile row `r` (a head of a sequence) for a position.
+    #[inline(always)]
+    fn of(&self, r: usize, position: usize) -> Option<&'a [f32]> {
+        let Layout { heads, head_dim, .. } = self.layout;
         let (unit, head) = (r / heads.max(1), r % heads.max(1));
-        let (x, past) = (self.x, self.past);
-        (0..self.per_unit.min(capacity.saturating_sub(past))).filter_map(move |t| {
-            let from = ((unit * self.per_unit + t) * heads + head) * head_dim;
-            Some((past + t, x.get(from..from + head_dim)?))
-        })
+        let from = ((unit * self.per_unit + position - self.past) * heads + head) * head_dim;
+        self.x.get(from..from + head_dim)
     }
 }
 
-/// Writes keys; output rows are the heads of each sequence, `Layout::keys` wide. Other positions stay.
+/// Writes keys; output rows are the heads of each sequence, `Layout::keys` wide, and tiles are whole blocks. Other positions
+/// stay.
 pub struct Keys<'a>(pub Rows<'a>);
 
-/// Writes values; output rows are the heads of each sequence, `Layout::values` wide. Other positions stay.
+/// Writes values; output rows are the heads of each sequence, `Layout::values` wide, and tiles are whole values. Other
+/// positions stay.
 pub struct Values<'a>(pub Rows<'a>);
 
 impl Kernel for Keys<'_> {
     #[inline(always)]
     fn tile<I: Isa>(&self, isa: I, tile: &mut Tile<'_>, _: &mut [f32]) {
-        let layout = self.0.layout;
+        let (layout, size) = (self.0.layout, self.0.layout.key_block().max(1));
+        let blocks = tile.columns().start / size..tile.columns().end / size;
+        let written = self.0.written(blocks.start * LANES..blocks.end * LANES);
         for r in tile.rows() {
-            let memory = tile.row(r);
-            for (position, x) in self.0.of(r) {
-                let (block, lane) = (position / LANES * layout.key_block(), position % LANES);
-                let Some(block) = memory.get_mut(block..block + layout.key_block()) else { continue };
-                match layout.stored {
-                    Stored::F32 => scatter(block, lane, x.iter().copied()),
-                    Stored::F16 => {
-                        let block = bytemuck::cast_slice_mut::<f32, u16>(block);
-                        for (c, x) in x.chunks(LANES).enumerate() {
-                            let mut halves = [0; LANES];
-                            isa.store_half(math::read(isa, x), &mut halves);
-                            scatter(&mut block[c * LANES * LANES..], lane, halves.into_iter().take(x.len()));
-                        }
+            for index in written.start / LANES..written.end.div_ceil(LANES) {
+                let at = (index - blocks.start) * size;
+                let Some(block) = tile.row(r).get_mut(at..at + size) else { continue };
+                let first = index * LANES;
+                let positions = written.start.max(first)..written.end.min(first + LANES);
+                if I::UNROLLED > 1 && layout.stored == Stored::F32 && positions.len() == LANES {
+                    let mut rows = [&[0.0; 0][..]; LANES];
+                    for (lane, row) in rows.iter_mut().enumerate() {
+                        *row = self.0.of(r, first + lane).unwrap_or(&[]);
                     }
-                    Stored::Q8_0 if !QUANTIZED => {}
-                    Stored::Q8_0 => {
-                        let (codes, scales) = block.split_at_mut(LANES * layout.head_dim / 4);
-                        let codes = bytemuck::cast_slice_mut::<f32, i8>(codes);
-                        for (g, x) in x.as_chunks::<GROUP>().0.iter().enumerate() {
-                            let mut group = [0; GROUP];
-                            let (scale, _) = super::quantize::group(isa, x, &mut group);
-                            scatter(&mut codes[g * GROUP * LANES..], lane, group.into_iter());
-                            scales[g * LANES + lane] = scale;
-                        }
-                    }
+                    turn(isa, rows, block);
+                    continue;
+                }
+                for position in positions {
+                    let Some(x) = self.0.of(r, position) else { continue };
+                    write_key(isa, &layout, x, position % LANES, block);
                 }
             }
         }
+    }
+}
+
+/// One key, to its lane of a block.
+#[inline(always)]
+fn write_key<I: Isa>(isa: I, layout: &Layout, x: &[f32], lane: usize, block: &mut [f32]) {
+    match layout.stored {
+        Stored::F32 => scatter(block, lane, x.iter().copied()),
+        Stored::F16 => {
+            let block = bytemuck::cast_slice_mut::<f32, u16>(block);
+            for (c, x) in x.chunks(LANES).enumerate() {
+                let mut halves = [0; LANES];
+                isa.store_half(math::read(isa, x), &mut halves);
+                scatter(&mut block[c * LANES * LANES..], lane, halves.into_iter().take(x.len()));
+            }
+        }
+        Stored::Q8_0 if !QUANTIZED => {}
+        Stored::Q8_0 => {
+            let (codes, scales) = block.split_at_mut(LANES * layout.head_dim / 4);
+            let codes = bytemuck::cast_slice_mut::<f32, i8>(codes);
+            for (g, x) in x.as_chunks::<GROUP>().0.iter().enumerate() {
+                let mut group = [0; GROUP];
+                let (scale, _) = super::quantize::group(isa, x, &mut group);
+                scatter(&mut codes[g * GROUP * LANES..], lane, group.into_iter());
+                scales[g * LANES + lane] = scale;
+            }
+        }
+    }
+}
+
+/// A block of keys as they are: squares of sixteen by sixteen are turned in registers.
+#[inline(always)]
+fn turn<I: Isa>(isa: I, keys: [&[f32]; LANES], block: &mut [f32]) {
+    let (squares, rest) = block.as_chunks_mut::<{ LANES * LANES }>();
+    for (c, to) in squares.iter_mut().enumerate() {
+        let mut from = [&[0; LANES]; LANES];
+        for (from, key) in from.iter_mut().zip(keys) {
+            *from = bytemuck::cast_slice(key).as_chunks().0.get(c).unwrap_or(&[0; LANES]);
+        }
+        isa.transpose(from, bytemuck::cast_mut(to));
+    }
+    for (lane, key) in keys.iter().enumerate() {
+        scatter(rest, lane, key.iter().skip(squares.len() * LANES).copied());
     }
 }
 
@@ -167,12 +209,13 @@ fn scatter<T>(to: &mut [T], lane: usize, elements: impl Iterator<Item = T>) {
 impl Kernel for Values<'_> {
     #[inline(always)]
     fn tile<I: Isa>(&self, isa: I, tile: &mut Tile<'_>, _: &mut [f32]) {
-        let layout = self.0.layout;
+        let (layout, size) = (self.0.layout, self.0.layout.value().max(1));
+        let values = tile.columns().start / size..tile.columns().end / size;
         for r in tile.rows() {
             let memory = tile.row(r);
-            for (position, x) in self.0.of(r) {
-                let Some(to) = memory.get_mut(position * layout.value()..(position + 1) * layout.value())
-                else {
+            for position in self.0.written(values.clone()) {
+                let at = (position - values.start) * size;
+                let (Some(to), Some(x)) = (memory.get_mut(at..at + size), self.0.of(r, position)) else {
                     continue;
                 };
                 match layout.stored {
