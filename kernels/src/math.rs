@@ -38,8 +38,14 @@ pub(crate) fn round<I: Isa>(isa: I, x: I::F) -> I::F {
 /// (coefficients of Moshier's Cephes `expf`).
 #[inline(always)]
 pub(crate) fn exp<I: Isa>(isa: I, x: I::F) -> I::F {
+    exp_below(isa, x, 88.376_26)
+}
+
+/// eˣ, and above `most` the same as there.
+#[inline(always)]
+fn exp_below<I: Isa>(isa: I, x: I::F, most: f32) -> I::F {
     let low = isa.splat(-87.336_54);
-    let clamped = isa.min(isa.max(x, low), isa.splat(88.376_26));
+    let clamped = isa.min(isa.max(x, low), isa.splat(most));
     let n = round(isa, isa.mul(clamped, isa.splat(core::f32::consts::LOG2_E)));
     let r = isa.fma(n, isa.splat(-0.693_359_4), clamped);
     let r = isa.fma(n, isa.splat(2.121_944_4e-4), r);
@@ -83,9 +89,10 @@ pub(crate) fn erf<I: Isa>(isa: I, x: I::F) -> I::F {
     isa.select(x, zero, isa.sub(zero, y), y)
 }
 
-/// 1 / (1 + e⁻ˣ).
+/// 1 / (1 + e⁻ˣ), and below −87 the same as there: the next smaller ones are subnormal, with which processors take tens of
+/// times as long.
 #[inline(always)]
 pub(crate) fn sigmoid<I: Isa>(isa: I, x: I::F) -> I::F {
     let one = isa.splat(1.0);
-    isa.div(one, isa.add(one, exp(isa, isa.sub(isa.splat(0.0), x))))
+    isa.div(one, isa.add(one, exp_below(isa, isa.sub(isa.splat(0.0), x), 87.0)))
 }

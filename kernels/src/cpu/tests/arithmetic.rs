@@ -1,6 +1,7 @@
 //! Operations on sixteen `f32`.
 
 use super::*;
+use crate::math;
 use core::array::from_fn;
 
 /// Calls `f` with sixteen triples at a time: every triple of hard values, then `rounds` of each kind of [`triple`].
@@ -178,6 +179,16 @@ on_each_isa! {
         for n in -126..=127 {
             let want = f32::from_bits(((n + 127) as u32) << 23);
             assert_eq!(lanes(isa, isa.pow2(isa.splat(n as f32))), [want; LANES], "{} {n}", I::NAME);
+        }
+    }
+}
+
+on_each_isa! {
+    /// A product with a subnormal number takes tens of times as long as any other.
+    sigmoids_are_not_subnormal: |isa| {
+        for x in (-2000..2000).map(|i| i as f32 / 10.0).chain(HARD) {
+            let y = lanes(isa, math::sigmoid(isa, isa.splat(x)))[3];
+            assert!(!y.is_subnormal(), "{} {x:e}: {y:e}", I::NAME);
         }
     }
 }
