@@ -37,7 +37,7 @@
 
 use super::Kernel;
 use crate::array::tabulate;
-use crate::cpu::{Isa, LANES, SPLIT};
+use crate::cpu::{Isa, LANES, SPLIT, Task, apart};
 use crate::math;
 use crate::ops::activation::Activation;
 use crate::tile::Tile;
@@ -152,7 +152,6 @@ impl<K: Kind> Kernel for Map<'_, '_, K> {
             (2, _) => self.panels::<I, 2>(isa, tile, scratch),
             _ => self.panels::<I, 1>(isa, tile, scratch),
         }
-        finish(isa, self.0, tile);
     }
 }
 
@@ -163,7 +162,9 @@ impl<K: Kind> Map<'_, '_, K> {
         let (w, columns) = (&self.0.weight, tile.columns());
         let each = (scratch.len() / P / LANES * LANES).max(1);
         for first in columns.clone().step_by(P * LANES) {
+            let columns = first..(first + P * LANES).min(columns.end);
             if tile.rows().len() == 1 && self.single::<I, P>(isa, first, tile, scratch).is_some() {
+                finish(isa, self.0, tile, tile.rows(), columns);
                 continue;
             }
             for from in (0..w.width).step_by(K::STRETCH) {
@@ -172,22 +173,32 @@ impl<K: Kind> Map<'_, '_, K> {
                 for ((p, panel), scratch) in panels.iter_mut().enumerate().zip(scratch.chunks_mut(each)) {
                     *panel = K::pack(isa, w, first + p * LANES, stretch.clone(), scratch);
                 }
-                self.times(isa, &panels, first, &stretch, tile);
+                // Finished while the nearest cache has them: a row's columns lie so far from the next one's, and at so round
+                // a distance, that it keeps few.
+                let together = K::shape::<I>().1;
+                for row in tile.rows().step_by(together) {
+                    let rows = row..(row + together).min(tile.rows().end);
+                    self.times(isa, &panels, rows.clone(), first, &stretch, tile);
+                    if stretch.end == w.width {
+                        finish(isa, self.0, tile, rows, columns.clone());
+                    }
+                }
             }
         }
     }
 
-    /// All rows of the tile times panels, as many at a time as share a load well.
+    /// Some rows of the tile times panels, as many at a time as share a load well.
     #[inline(always)]
     fn times<I: Isa, const P: usize>(
         &self,
         isa: I,
         panels: &[K::Panel<'_>; P],
+        rows: Range<usize>,
         first: usize,
         stretch: &Range<usize>,
         tile: &mut Tile<'_>,
     ) {
-        let ((_, most), rows) = (K::shape::<I>(), tile.rows());
+        let (_, most) = K::shape::<I>();
         let mut row = rows.start;
         while most == 8 && row + 8 <= rows.end {
             self.rows::<I, 8, P>(isa, panels, row, first, stretch, tile);
@@ -283,23 +294,40 @@ fn turn<I: Isa, const W: usize>(isa: I, from: &[[u32; W]; LANES], to: &mut [[u32
     }
 }
 
-/// Bias and activation, once all inputs are in.
+/// Bias and activation of some rows and columns of the tile, once all inputs are in.
 #[inline(always)]
-fn finish<I: Isa>(isa: I, op: &Linear<'_>, tile: &mut Tile<'_>) {
-    if op.bias.is_none() && op.activation == Activation::None {
-        return;
+fn finish<I: Isa>(isa: I, op: &Linear<'_>, tile: &mut Tile<'_>, rows: Range<usize>, columns: Range<usize>) {
+    if op.bias.is_some() || op.activation != Activation::None {
+        apart(isa.plain(), Finish { op, tile, rows, columns });
     }
-    let columns = tile.columns();
-    let mut bias = [0.0; COLUMNS];
-    if let (Some(b), Some(bias)) = (&op.bias, bias.get_mut(..columns.len())) {
-        let from = b.format.row_bytes(columns.start).unwrap_or(0);
-        crate::formats::decode(isa, b.format, b.bytes.get(from..).unwrap_or(&[]), bias);
-    }
-    for r in tile.rows() {
-        for (y, b) in tile.row(r).chunks_mut(LANES).zip(bias.as_chunks::<LANES>().0) {
-            let v = math::read(isa, y);
-            let v = if op.bias.is_some() { isa.add(v, isa.load(b)) } else { v };
-            math::write(isa, op.activation.apply(isa, v), y);
+}
+
+/// [`finish`], which all kinds of weights share.
+struct Finish<'a, 'b, 't> {
+    op: &'a Linear<'a>,
+    tile: &'b mut Tile<'t>,
+    rows: Range<usize>,
+    columns: Range<usize>,
+}
+
+impl Task for Finish<'_, '_, '_> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) {
+        let Finish { op, tile, rows, columns } = self;
+        let mut bias = [0.0; COLUMNS];
+        if let (Some(b), Some(bias)) = (&op.bias, bias.get_mut(..columns.len())) {
+            let from = b.format.row_bytes(columns.start).unwrap_or(0);
+            crate::formats::decode(isa, b.format, b.bytes.get(from..).unwrap_or(&[]), bias);
+        }
+        for row in rows {
+            for (first, b) in columns.clone().step_by(LANES).zip(bias.as_chunks::<LANES>().0) {
+                let y = lanes(tile, row, first);
+                let v = math::read(isa, y);
+                let v = if op.bias.is_some() { isa.add(v, isa.load(b)) } else { v };
+                math::write(isa, op.activation.apply(isa, v), y);
+            }
         }
     }
 }
