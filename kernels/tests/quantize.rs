@@ -11,7 +11,10 @@ fn expected(x: &[f32]) -> (Vec<i8>, f32, [i16; 2]) {
     let largest = x.iter().fold(0.0f32, |largest, x| largest.max(x.abs()));
     let inverse = if largest > 0.0 { 127.0 / largest } else { 0.0 };
     // What is no number, x or its product, is 127.
-    let code = |x: &f32| (x * inverse).min(127.0).max(-127.0).round_ties_even() as i8;
+    let code = |x: &f32| match x * inverse {
+        scaled if scaled.is_nan() => 127,
+        scaled => scaled.clamp(-127.0, 127.0).round_ties_even() as i8,
+    };
     let codes: Vec<i8> = x.iter().map(code).collect();
     let sum = |codes: &[i8]| codes.iter().map(|code| i16::from(*code)).sum();
     let sums = [sum(&codes[..16]), sum(&codes[16..])];
