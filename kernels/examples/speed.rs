@@ -5,17 +5,20 @@
 //! ```
 //!
 //! For each format a map of 256 rows (768 inputs, 768 outputs), whose weights stay in the second-level cache, and one row by
-//! weights of 64 MiB, which do not; then attention, and what it costs two threads to meet. Each figure is the best of several
-//! runs: a shared machine only ever takes away. Above them stands what the units give when nothing is in their way
-//! (`ops::peak`).
+//! weights of 64 MiB, which do not; then attention, the operations that take each value once, beside a copy, and what it costs
+//! two threads to meet. Each figure is the best of several runs: a shared machine only ever takes away. Above them stands what
+//! the units give when nothing is in their way (`ops::peak`).
 #![allow(clippy::unwrap_used, reason = "an example that is run by hand")]
 
 use ocelli_kernels::cpu;
 use ocelli_kernels::formats::Format;
-use ocelli_kernels::ops::activation::Activation;
+use ocelli_kernels::ops::activation::{Activate, Activation};
+use ocelli_kernels::ops::add::Add;
 use ocelli_kernels::ops::attention::Attention;
-use ocelli_kernels::ops::memory::{Layout, Stored};
+use ocelli_kernels::ops::memory::{self, Layout, Stored};
+use ocelli_kernels::ops::norm::Norm;
 use ocelli_kernels::ops::peak::{Peak, Units};
+use ocelli_kernels::ops::rope::{Pairing, Rope};
 use ocelli_kernels::ops::{Job, Kernels, linear, quantize};
 use ocelli_kernels::pool::{Never, Pool};
 use ocelli_kernels::weight::Matrix;
@@ -49,6 +52,7 @@ fn main() {
         }
     }
     println!("attention    {:6.1} GFLOP/s of 1024 queries over 1024 keys, 12 heads of 64", bench.attention());
+    bench.each_value_once();
     let (one, more) = bench.barrier(20);
     println!("two threads  {more:6.2} µs more for a tile each than one for a tile of {one:.1} µs");
 }
@@ -118,6 +122,59 @@ impl Bench {
         });
         let seconds = self.time(&job, rows, heads * head_dim, (48, head_dim));
         4.0 * (rows * rows * heads * head_dim) as f64 / seconds / 1e9
+    }
+
+    /// The operations between the maps, of 64 rows of a SmolVLM-256M view, which stay in the second-level cache.
+    fn each_value_once(&mut self) {
+        const ROWS: usize = 64;
+        const HEADS: usize = 12;
+        const HEAD: usize = 64;
+        const WIDTH: usize = HEADS * HEAD;
+        let x: Vec<f32> = (0..ROWS * WIDTH).map(|i| (i * 7919 % 1013) as f32 / 126.5 - 4.0).collect();
+        let x = x.as_slice();
+        let ones: Vec<u8> = [1.0f32; WIDTH].iter().flat_map(|one| one.to_le_bytes()).collect();
+        let row = Matrix { bytes: &ones, format: Format::F32, height: 1, width: WIDTH, row_bytes: 4 * WIDTH };
+        let norm = |bias, center| Job::Norm(Norm { x, weight: row, bias, epsilon: 1e-6, center });
+        let activate = |activation, up| Job::Activate(Activate { x, up, width: WIDTH, activation });
+        let angles = &vec![0.5; ROWS * HEAD];
+        let rope = |pairing| Job::Rope(Rope { x, angles, width: WIDTH, head_dim: HEAD, dim: HEAD, pairing });
+        let tokens = |name, job, cells| (name, job, ROWS, cells, (8, usize::MAX));
+        let heads = |name, job, cells| (name, job, HEADS, cells, (HEADS, cells / (ROWS / 16))); // sixteen positions a tile
+        let codes = Job::Quantize(quantize::Quantize { x, width: WIDTH });
+        let mut operations = vec![
+            tokens("to codes", codes, quantize::cells(WIDTH)),
+            tokens("layer norm", norm(Some(row), true), WIDTH),
+            tokens("RMS norm", norm(None, false), WIDTH),
+            tokens("GELU, erf", activate(Activation::GeluErf, None), WIDTH),
+            tokens("GELU, tanh", activate(Activation::GeluTanh, None), WIDTH),
+            tokens("SiLU, gate", activate(Activation::Silu, Some(x)), WIDTH),
+            tokens("RoPE, halves", rope(Pairing::Halves), WIDTH),
+            tokens("RoPE, pairs", rope(Pairing::Adjacent), WIDTH),
+            tokens("sum", Job::Add(Add { a: x, b: x, width: WIDTH }), WIDTH),
+        ];
+        for (stored, keys, values) in [
+            (Stored::F32, "keys, F32", "values, F32"),
+            (Stored::F16, "keys, F16", "values, F16"),
+            (Stored::Q8_0, "keys, Q8_0", "values, Q8_0"),
+        ] {
+            let layout = Layout { stored, heads: HEADS, head_dim: HEAD, capacity: ROWS };
+            let rows = memory::Rows { x, layout, per_unit: ROWS, past: 0 };
+            operations.push(heads(keys, Job::Keys(memory::Keys(rows)), layout.keys()));
+            operations.push(heads(values, Job::Values(memory::Values(rows)), layout.values()));
+        }
+        let mut copy = vec![0.0; x.len()];
+        let once = |_| {
+            let start = Instant::now();
+            std::hint::black_box(&mut copy[..]).copy_from_slice(std::hint::black_box(x));
+            start.elapsed().as_secs_f64()
+        };
+        let print = |name: &str, seconds: f64| {
+            println!("{name:12} {:6.2} G values/s", x.len() as f64 / seconds / 1e9);
+        };
+        print("a copy", (0..RUNS).map(once).fold(f64::INFINITY, f64::min));
+        for (name, job, rows, width, tile) in operations {
+            print(name, self.time(&job, rows, width, tile));
+        }
     }
 
     /// Microseconds by which two threads take longer for a tile each than one thread for one tile, of about that many

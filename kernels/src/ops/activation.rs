@@ -8,6 +8,11 @@
 //! ```
 //!
 //! The three GELUs differ by up to 2·10⁻², so a model must name the one it was trained with.
+//!
+//! A sigmoid is an exponential and a division; on an Ice Lake the division is half of it. That core does 0.8 G values/s of
+//! `GeluTanh` or a gated `Silu` with AVX2 and 1.0 with AVX-512, of `GeluErf` 0.45 and 0.7. Behind a linear map they are done
+//! while the rows are in the nearest cache ([`super::linear`]). No intermediate is a subnormal number, with which such a core
+//! takes ten times as long.
 
 use super::Kernel;
 use crate::cpu::{Isa, LANES};

@@ -9,6 +9,11 @@
 //! ```
 //!
 //! stored as `f32`, as binary16, or as 8-bit codes with an `f32` scale per 32 elements of a position.
+//!
+//! An encoder writes sixteen positions of all heads at a time, whose keys are turned in registers: out of its second-level cache
+//! an Ice Lake writes 3.5 to 4.5 G values/s so, where it copies 9 to 11, and 2.0 to 2.2 when a view's rows come from farther
+//! away. (Head by head, whose rows lie kilobytes apart, it was 0.6 to 1.0.) A decoder's come one position at a time
+//! in generation; of a prompt they are written at 1.0 to 1.9 G values/s as binary16, at 0.6 (keys) and 1.3 (values) as codes.
 
 use super::Kernel;
 use super::attention::Abreast;

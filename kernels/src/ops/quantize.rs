@@ -9,6 +9,11 @@
 //! and the sums of 16 consecutive codes are kept, which formats with an offset or a minimum need. Every weight format
 //! shares this one form, so a row that feeds several linear maps is quantized once. Where weights are padded with zeros to
 //! whole blocks, so are these rows.
+//!
+//! A group is two registers of sixteen, whose codes are stored and added up by one instruction each where there is one
+//! (`Isa::store_codes`). Out of the second-level cache an Ice Lake makes 1.7 G codes/s with AVX2 and 2.0 with AVX-512, a fifth
+//! of what it copies there: the largest of a group's lanes, a division, and the codes wait for each other. The same loops
+//! written with iterators over arrays took twice as long.
 
 use super::Kernel;
 use crate::cpu::{Isa, LANES};

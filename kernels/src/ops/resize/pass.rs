@@ -6,6 +6,9 @@
 //! and by the lower half of their coefficients, in 16 bits. Down, lanes are columns. Both are sums of
 //! `i32` products, which wrap nowhere for a sum of coefficients near one (2^22 · 255 < 2^30), so no order of theirs
 //! could show.
+//!
+//! Of a decoded photo of 12 megapixels two threads of an Ice Lake make SmolVLM's thirteen normalised tiles in 32 to 45 ms, one
+//! thread in 62 to 85 (`benches/record`).
 
 use super::convert::Convert;
 use super::filter::PRECISION_BITS;
