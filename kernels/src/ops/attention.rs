@@ -19,11 +19,11 @@
 //! The second-level cache holds the keys and values of a head, if its rows are done one after the other: tiles are numbered
 //! down. Numbered across, every tile brought another head from farther away, and attention took a quarter to two fifths
 //! longer (an Ice Lake). Of 1024 queries over 1024 keys that Ice Lake does 96 GFLOP/s with AVX-512, 60 % of its peak of floats
-//! (72 with eight queries by 32 keys and pointers), and 50 with AVX2, 53 %; from run to run a fifth more or less, while the peak
-//! stays: a core that another machine shares decodes 5 to 10 thousand million instructions a second of the 14.5 it can, and
-//! AVX2's eight loads and twelve products of an element, alone in a loop, give 46 to 76 GFLOP/s beside them, whatever their
-//! number of keys. Four elements or keys written out, a sixth fewer instructions, made no difference beyond the noise. An
-//! eighth of the time is `exp`. Blocks of 64 keys with running maxima (FlashAttention) were no faster on a Zen 5.
+//! (72 with eight queries by 32 keys and pointers), and 50 with AVX2, 53 %. An eighth of that is `exp`. Beside another machine
+//! on the same core both lose a fifth to a half, with few keys too, while the peak stays: instructions are then decoded at 5 to
+//! 10 G/s instead of 14.5, and AVX2's eight loads and twelve products of an element, alone in a loop, give 46 to 76 GFLOP/s.
+//! Four elements or keys written out, a sixth fewer instructions, made no difference beyond the noise. Blocks of 64 keys with
+//! running maxima (FlashAttention) were no faster on a Zen 5.
 //!
 //! Scores are summed element by element with lanes as keys; values are added key by key with lanes as elements; the
 //! sum of `p` is sixteen partial sums and one tree. So neither the tile nor the call a row falls into matters.
