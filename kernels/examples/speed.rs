@@ -69,7 +69,7 @@ impl Bench {
     fn run(&mut self, job: &Job<'_>, out: &mut [f32], width: usize, tile: (usize, usize)) {
         let Bench { kernels, pool, scratch } = self;
         let grid = job.grid(out, width, tile);
-        pool.run(&grid, scratch.get(), &Never, &|tile, scratch| kernels.tile(job, tile, scratch)).unwrap();
+        pool.run(grid, scratch.get(), &Never, &|tile, scratch| kernels.tile(job, tile, scratch)).unwrap();
     }
 
     /// Seconds of the fastest run.
@@ -189,10 +189,8 @@ impl Bench {
                 let start = Instant::now();
                 for _ in 0..CALLS {
                     let grid = work.grid(&mut out[..threads], 1, (1, 1));
-                    pool.run(&grid, &mut [], &Never, &|tile, scratch| {
-                        self.kernels.tile(&work, tile, scratch)
-                    })
-                    .unwrap();
+                    pool.run(grid, &mut [], &Never, &|tile, scratch| self.kernels.tile(&work, tile, scratch))
+                        .unwrap();
                 }
                 start.elapsed().as_secs_f64() * 1e6 / CALLS as f64
             };

@@ -335,7 +335,7 @@ impl Tape {
             _ => operands.job([input(0), input(1), input(2)])?,
         };
         let grid = job.grid(to, width, (block.0, block.1.min(width)));
-        machine.pool.run(&grid, memory.scratch, interrupt, &|tile, scratch| {
+        machine.pool.run(grid, memory.scratch, interrupt, &|tile, scratch| {
             machine.kernels.tile(&job, tile, scratch)
         })?;
         Ok(())

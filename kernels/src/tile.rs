@@ -55,7 +55,8 @@ pub struct Grid<'a> {
 
 // SAFETY: the grid stands for a `&mut [f32]`, which may be sent and (its tiles being disjoint) shared.
 unsafe impl Send for Grid<'_> {}
-// SAFETY: as above; `tile` is unsafe and says what callers owe.
+// SAFETY: as above; `tile` is unsafe and says what callers owe, and nothing that is safe makes a tile but `Pool::run`,
+// which takes the grid.
 unsafe impl Sync for Grid<'_> {}
 
 impl<'a> Grid<'a> {

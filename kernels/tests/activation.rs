@@ -11,7 +11,7 @@ fn run(kernels: &dyn Kernels, x: &[f32], activation: Activation) -> Vec<f32> {
     let mut out = vec![f32::NAN; width];
     let job = Job::Activate(Activate { x, up: None, width, activation });
     let grid = job.grid(&mut out, width, (1, usize::MAX));
-    Pool::new(1).run(&grid, &mut [], &Never, &|tile, scratch| kernels.tile(&job, tile, scratch)).unwrap();
+    Pool::new(1).run(grid, &mut [], &Never, &|tile, scratch| kernels.tile(&job, tile, scratch)).unwrap();
     out
 }
 

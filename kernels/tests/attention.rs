@@ -40,7 +40,7 @@ impl Case {
         let run = |job: &Job<'_>, out: &mut [f32], width: usize, tile: (usize, usize)| {
             let mut scratch = vec![f32::NAN; pool.threads() * scratch(layout.capacity, layout.head_dim)];
             let grid = job.grid(out, width, tile);
-            pool.run(&grid, &mut scratch, &Never, &|tile, scratch| kernels.tile(job, tile, scratch)).unwrap();
+            pool.run(grid, &mut scratch, &Never, &|tile, scratch| kernels.tile(job, tile, scratch)).unwrap();
         };
         let mut keys = vec![f32::NAN; units * layout.heads * layout.keys()];
         let mut values = vec![f32::NAN; units * layout.heads * layout.values()];

@@ -79,8 +79,7 @@ impl Case {
         if !self.format.is_float() {
             let job = Job::Quantize(quantize::Quantize { x, width: self.width });
             let grid = Grid::new(&mut codes, quantize::cells(self.width), (2, usize::MAX));
-            pool.run(&grid, &mut scratch, &Never, &|tile, scratch| kernels.tile(&job, tile, scratch))
-                .unwrap();
+            pool.run(grid, &mut scratch, &Never, &|tile, scratch| kernels.tile(&job, tile, scratch)).unwrap();
         }
         let bias = Matrix {
             bytes: &self.bias,
@@ -94,7 +93,7 @@ impl Case {
         let job = Job::Linear(linear::Linear { x, weight: self.weight(), bias: Some(bias), activation });
         let mut y = vec![f32::NAN; rows * self.height];
         let grid = Grid::new(&mut y, self.height, (3, linear::COLUMNS));
-        pool.run(&grid, &mut scratch, &Never, &|tile, scratch| kernels.tile(&job, tile, scratch)).unwrap();
+        pool.run(grid, &mut scratch, &Never, &|tile, scratch| kernels.tile(&job, tile, scratch)).unwrap();
         y
     }
 

@@ -28,7 +28,7 @@ fn check(x: &[f32], width: usize) {
         let mut out = vec![f32::NAN; rows * cells(width.next_multiple_of(GROUP))];
         let job = Job::Quantize(Quantize { x, width });
         let grid = job.grid(&mut out, cells(width.next_multiple_of(GROUP)), (2, usize::MAX));
-        Pool::new(1).run(&grid, &mut [], &Never, &|tile, scratch| kernels.tile(&job, tile, scratch)).unwrap();
+        Pool::new(1).run(grid, &mut [], &Never, &|tile, scratch| kernels.tile(&job, tile, scratch)).unwrap();
         let mut groups = out.chunks_exact(cells(GROUP));
         for row in x.chunks_exact(width) {
             for part in row.chunks(GROUP) {

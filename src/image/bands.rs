@@ -113,7 +113,7 @@ impl Steps {
                 stopped.store(true, Relaxed);
             }
         };
-        let result = machine.pool.run(&grid, own, interrupt, &work);
+        let result = machine.pool.run(grid, own, interrupt, &work);
         if result.is_err() || stopped.load(Relaxed) { Err(ResizeError::Cancelled.into()) } else { Ok(()) }
     }
 }

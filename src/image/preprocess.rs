@@ -190,7 +190,7 @@ impl Preprocessor {
                 );
             }
         };
-        let done = machine.pool.run(&grid, &mut [], interrupt, &write);
+        let done = machine.pool.run(grid, &mut [], interrupt, &write);
         done.map_err(|_| ResizeError::Cancelled.into())
     }
 }

@@ -90,13 +90,65 @@ impl Pool {
         work();
     }
 
-    /// Calls `work` once for every tile of the grid, with scratch memory of the thread that does it.
+    /// Calls `work` once for every tile of the grid, with scratch memory of the thread that does it. `work` must not use
+    /// this pool: it would wait for itself.
+    ///
+    /// A run takes its grid, so that no tile has two owners: neither two threads that run the same grid, nor a run within
+    /// a tile's work.
+    ///
+    /// ```
+    /// use ocelli_kernels::{pool::{Never, Pool}, tile::Grid};
+    /// let (pool, mut matrix) = (Pool::new(2), [0.0; 4]);
+    /// let grid = Grid::new(&mut matrix, 2, (1, 2));
+    /// pool.run(grid, &mut [], &Never, &|tile, _| {
+    ///     let row = tile.rows().start;
+    ///     tile.row(row).fill(row as f32);
+    /// });
+    /// assert_eq!(matrix, [0.0, 0.0, 1.0, 1.0]);
+    /// ```
+    /// The same tile once more within its own work:
+    /// ```compile_fail,E0507
+    /// # use ocelli_kernels::{pool::{Never, Pool}, tile::Grid};
+    /// # let (pool, mut matrix) = (Pool::new(2), [0.0; 4]);
+    /// let grid = Grid::new(&mut matrix, 2, (2, 2));
+    /// pool.run(Grid::new(&mut [0.0], 1, (1, 1)), &mut [], &Never, &|outer, _| {
+    ///     pool.run(grid, &mut [], &Never, &|tile, _| tile.row(0).fill(1.0));
+    /// });
+    /// ```
+    /// By two threads, or one after the other:
+    /// ```compile_fail,E0382
+    /// # use ocelli_kernels::{pool::{Never, Pool}, tile::Grid};
+    /// # let (one, two, mut matrix) = (Pool::new(1), Pool::new(1), [0.0; 4]);
+    /// let grid = Grid::new(&mut matrix, 2, (2, 2));
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(move || one.run(grid, &mut [], &Never, &|tile, _| tile.row(0).fill(1.0)));
+    ///     two.run(grid, &mut [], &Never, &|tile, _| tile.row(0).fill(2.0));
+    /// });
+    /// ```
+    /// Two grids over one matrix:
+    /// ```compile_fail,E0499
+    /// # use ocelli_kernels::{pool::{Never, Pool}, tile::Grid};
+    /// # let (pool, mut matrix) = (Pool::new(1), [0.0; 4]);
+    /// let (one, two) = (Grid::new(&mut matrix, 2, (2, 2)), Grid::new(&mut matrix, 2, (2, 2)));
+    /// pool.run(one, &mut [], &Never, &|_, _| ()).and(pool.run(two, &mut [], &Never, &|_, _| ()));
+    /// ```
+    /// A tile that outlives its work:
+    /// ```compile_fail
+    /// # use ocelli_kernels::{pool::{Never, Pool}, tile::Grid};
+    /// # use std::sync::Mutex;
+    /// # let (pool, mut matrix) = (Pool::new(1), [0.0; 4]);
+    /// let kept = Mutex::new(None);
+    /// pool.run(Grid::new(&mut matrix, 2, (2, 2)), &mut [], &Never, &|tile, _| {
+    ///     *kept.lock().unwrap() = Some(tile.row(0));
+    /// });
+    /// ```
     ///
     /// # Errors
     /// [`Stopped`] when the interrupt said so; tiles not begun by then are left out.
+    #[allow(clippy::needless_pass_by_value, reason = "taken, so that it cannot be run twice")]
     pub fn run(
         &self,
-        grid: &Grid<'_>,
+        grid: Grid<'_>,
         scratch: &mut [f32],
         interrupt: &dyn Interrupt,
         work: &(dyn Fn(&mut Tile<'_>, &mut [f32]) + Sync),
@@ -120,7 +172,7 @@ impl Pool {
                         break;
                     }
                     #[allow(unsafe_code)]
-                    // SAFETY: regions do not overlap, and a counter gives every index once.
+                    // SAFETY: regions do not overlap, a counter gives every index once, and this run has taken the grid.
                     work(&mut unsafe { grid.tile(index) }, scratch);
                 }
             }

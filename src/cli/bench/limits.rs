@@ -57,7 +57,7 @@ impl Bandwidth {
             let grid = Grid::new(&mut sums, 1, (1, 1));
             let start = Instant::now();
             // Nothing interrupts it.
-            let _ = pool.run(&grid, &mut [], &Never, &|tile, _| {
+            let _ = pool.run(grid, &mut [], &Never, &|tile, _| {
                 for r in tile.rows() {
                     let sum = sum(self.buffer.get(r * TILE..(r + 1) * TILE).unwrap_or(&[]));
                     tile.row(r).fill(sum as f32);
@@ -105,7 +105,7 @@ fn peak(kernels: &dyn Kernels, pool: &Pool, units: Units, runs: usize) -> Spread
         let grid = Grid::new(&mut sums, 1, (1, 1));
         let start = Instant::now();
         // Nothing interrupts it.
-        let _ = pool.run(&grid, &mut [], &Never, &|tile, scratch| {
+        let _ = pool.run(grid, &mut [], &Never, &|tile, scratch| {
             kernels.tile(&Job::Peak(peak), tile, scratch);
         });
         let seconds = start.elapsed().as_secs_f64();
