@@ -130,6 +130,8 @@ pub(crate) struct Shown<'a> {
 pub(crate) struct Prompt<'a> {
     pub(crate) entries: Vec<Entry>,
     pub(crate) images: Vec<Shown<'a>>,
+    /// Positions that the context has no room for: counted, so that an error can say how many there are, and not kept.
+    pub(crate) beyond: usize,
 }
 
 /// What an image became.
@@ -157,7 +159,7 @@ impl<'a> Prompt<'a> {
         stopper: &Stopper,
     ) -> Result<Prompt<'a>, Error> {
         let shown = |frame: Frame<'a>| Ok((Seen::until(&frame, stopper)?, Some(frame)));
-        let mut prompt = Prompt { entries: Vec::new(), images: Vec::new() };
+        let mut prompt = Prompt { entries: Vec::new(), images: Vec::new(), beyond: 0 };
         let mut text: Vec<(String, Special)> = Vec::new();
         for segment in segments {
             match segment {
@@ -170,7 +172,7 @@ impl<'a> Prompt<'a> {
                 Segment::Seen(seen) => prompt.show(model, plan, Ok((*seen, None)), &mut text)?,
             }
         }
-        prompt.write(model, &mut text)?;
+        prompt.write(model, plan.context, &mut text)?;
         let tokenizer = model.tokenizer();
         if let Some(bos) = tokenizer.bos().filter(|_| tokenizer.adds_bos())
             && prompt.entries.first() != Some(&Entry::Token(bos))
@@ -180,16 +182,32 @@ impl<'a> Prompt<'a> {
         if prompt.entries.is_empty() {
             return Err(Error::EmptyPrompt);
         }
+        let (needed, context) = (prompt.entries.len() + prompt.beyond, plan.context);
+        if needed > context {
+            return Err(Error::Context { needed, context });
+        }
         Ok(prompt)
     }
 
+    /// Lays out what fits the context, and counts the rest.
+    fn place(&mut self, context: usize, entries: impl ExactSizeIterator<Item = Entry>) {
+        let room = context.saturating_sub(self.entries.len());
+        self.beyond += entries.len().saturating_sub(room);
+        self.entries.extend(entries.take(room));
+    }
+
     /// Tokenizes what has been gathered.
-    fn write(&mut self, model: &Model<'_>, text: &mut Vec<(String, Special)>) -> Result<(), Error> {
+    fn write(
+        &mut self,
+        model: &Model<'_>,
+        context: usize,
+        text: &mut Vec<(String, Special)>,
+    ) -> Result<(), Error> {
         let runs: Vec<Run<'_>> = text.iter().map(|(text, special)| Run { text, special: *special }).collect();
         let mut ids = Vec::new();
         model.tokenizer().encode_runs(&runs, &mut ids)?;
         text.clear();
-        self.entries.extend(ids.into_iter().map(Entry::Token));
+        self.place(context, ids.into_iter().map(Entry::Token));
         Ok(())
     }
 
@@ -210,9 +228,9 @@ impl<'a> Prompt<'a> {
             match piece {
                 Piece::Text(words) => text.push((words, Special::Parse)),
                 Piece::View(view) => {
-                    self.write(model, text)?;
-                    self.entries
-                        .extend((view * each..(view + 1) * each).map(|row| Entry::Row(fingerprint, row)));
+                    self.write(model, plan.context, text)?;
+                    let rows = view * each..(view + 1) * each;
+                    self.place(plan.context, rows.map(|row| Entry::Row(fingerprint, row)));
                 }
             }
         }

@@ -13,7 +13,7 @@ impl Session<'_> {
             return Err(Error::EmptyPrompt);
         }
         let entries = ids.iter().map(|id| Entry::Token(*id)).collect();
-        self.take_in(&Prompt { entries, images: Vec::new() }, &mut |_| ())?;
+        self.take_in(&Prompt { entries, images: Vec::new(), beyond: 0 }, &mut |_| ())?;
         Ok(())
     }
 
