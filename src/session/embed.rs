@@ -17,6 +17,16 @@ pub struct Embedding<'s> {
 }
 
 impl Session<'_> {
+    /// Positions of rows that an image of this size takes in a prompt; the texts around them are not counted.
+    ///
+    /// # Errors
+    /// The model has no vision tower, or does not take images of this size.
+    pub fn image_tokens(&self, width: u32, height: u32) -> Result<usize, Error> {
+        let vision = self.plan.vision.as_ref().ok_or(Error::NoVision)?;
+        let way = Preprocessor::new(&vision.recipe, width, height, vision.tokens)?;
+        Ok(way.plan().tokens() as usize)
+    }
+
     /// Looks at an image and gives the rows that would stand for it in a prompt. What was read stays; an answer can go on
     /// after the next [`read`](Session::read), since the tower works in the memory where the last logits were. The image
     /// that was looked at or read last is not encoded again.

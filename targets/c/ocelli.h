@@ -20,12 +20,21 @@
  * Structs  begin with their own size: set it to sizeof. What a later version adds comes at the end.
  * Options  are keys and values, as text: see ocelli_set.
  * Threads  A `const` handle may be used by any number of threads at once. A session belongs to one call at a time: a
- *          second one gets OCELLI_BUSY. ocelli_cancel may be called at any time, from any thread and from an interrupt.
+ *          second one gets OCELLI_BUSY, from whatever thread, and nothing happens. Only ocelli_cancel (from any thread and
+ *          from an interrupt) and ocelli_error may be called while another call is in the session.
+ * Order    Functions may be called in any order. What does not fit gets an error and changes nothing.
+ * Callback (ocelli_answer) may call every function. With the session that called them, all but ocelli_cancel and
+ *          ocelli_error get OCELLI_BUSY. What is made in a callback is not that session's and may outlive it.
  * Memory   With memory NULL and its length 0, a handle lives in malloc. Otherwise it lives in the caller's block, of any
  *          alignment, until it is freed. Model files given in memory are borrowed and not copied: they stay, unchanged,
  *          until the model is freed. Sessions borrow their model. Everything else is copied, a frame's pixels excepted.
  *          After a session is made nothing is allocated but for decoding an encoded image.
- * Handles  A handle that was freed is recognised where its memory is still the caller's: OCELLI_BAD_HANDLE.
+ * Freeing  Sessions first, in any order, then their model: before that it is OCELLI_BUSY, and so is a session that a call is
+ *          in. Nothing is freed then. Once a handle is being freed, no thread may begin ocelli_cancel or ocelli_error with
+ *          it; another call gets OCELLI_BUSY or OCELLI_BAD_HANDLE while its memory is there.
+ * Handles  In memory that is still the caller's, a handle that was freed, or whose block was moved or copied elsewhere, is
+ *          recognised: OCELLI_BAD_HANDLE. With a handle that was in malloc, a call after it was freed is as wrong as with
+ *          any memory: anything may happen. So it is where a block is used for something else before its handle is freed.
  */
 #ifndef OCELLI_H
 #define OCELLI_H
@@ -84,11 +93,12 @@ const char *ocelli_status_text(ocelli_status status);
 
 /* What the last call with an error had to say, in the order of things: what failed, where, and why. Never NULL; good
  * until the next call with the same session. Without a session (NULL): of the last call of this thread that had none,
- * or that could not use the one it was given. */
+ * or that could not use the one it was given (OCELLI_BUSY too). While a call is in the session: that this is so. */
 const char *ocelli_error(ocelli_session *session);
 
 /* Where there is no operating system (else OCELLI_UNSUPPORTED), before anything else: `memory` stands for malloc (NULL, 0:
- * none), `clock_ms` is of any beginning (NULL: no deadlines). One call at a time is in the library; another is BUSY. */
+ * none), `clock_ms` is of any beginning (NULL: no deadlines). One call at a time is in the library; another is BUSY,
+ * also one that the clock makes. */
 typedef uint64_t (*ocelli_clock)(void *user);
 typedef struct ocelli_platform {
     size_t size;
@@ -129,7 +139,7 @@ ocelli_status ocelli_model_need(const ocelli_source *source, size_t *bytes);
 
 ocelli_status ocelli_model_open(const ocelli_source *source, void *memory, size_t bytes, ocelli_model **model);
 
-/* OCELLI_BUSY while sessions use it: then nothing is freed. */
+/* OCELLI_BUSY while sessions, or calls of other threads, use it: then nothing is freed. */
 ocelli_status ocelli_model_free(ocelli_model *model);
 
 /* ---- The session -------------------------------------------------------------------------------------------------- */
@@ -143,7 +153,7 @@ typedef struct ocelli_need {
     uint64_t images;  /* images on their way to the tower */
     uint64_t text;    /* the conversation, its rendering, tokens */
     uint64_t tables;  /* recorded models, threads, the handle, and a tower in int8 */
-    uint64_t decode;  /* beside the block: malloc while an encoded image is decoded, at most (option decode) */
+    uint64_t decode;  /* beside the block: malloc for a turn's encoded images, at most (option decode) */
     uint64_t weights; /* beside the block: the model files, mapped, borrowed or read */
 } ocelli_need;
 
@@ -152,8 +162,10 @@ typedef struct ocelli_need {
  *     context=N      positions of the context (default: the model's, at most 4096)
  *     image=WxH      the largest image, either way up, or `none` (default 1024x1024)
  *     image_tokens=N most positions that an image may take
- *     text=N         bytes of text in a conversation, at most (default: 4 for each position)
- *     decode=N       bytes that decoding an image may take from malloc (default: enough for the largest in any format)
+ *     text=N         bytes of text in a conversation, at most (default: 4 for each position); of messages, texts and images
+ *                    together, empty ones too, there may be one for every three positions, and eight more
+ *     decode=N       bytes that a turn's encoded images may take from malloc, one being decoded and the others waiting to be
+ *                    read (default: enough to decode the largest in any format)
  *     threads=N      the caller's included (default: as many as run at once); pin=0|1 keeps others to a processor each (Linux)
  *     batch=N        positions of a prompt that are computed together (default 256; fewer take less arena)
  *     kv=f16|f32|q8_0   how keys and values are stored
@@ -164,6 +176,7 @@ typedef struct ocelli_need {
 ocelli_status ocelli_plan(const ocelli_model *model, const char *options, size_t length, ocelli_need *need);
 ocelli_status ocelli_session_new(const ocelli_model *model, const char *options, size_t length, void *memory,
                                  size_t bytes, ocelli_session **session);
+/* OCELLI_BUSY while a call is in the session, its own callback's too: then nothing is freed. */
 ocelli_status ocelli_session_free(ocelli_session *session);
 
 /* Sets an option of the answers to come, by key and value:
@@ -183,10 +196,14 @@ ocelli_status ocelli_set(ocelli_session *session, const char *key, size_t key_le
 enum { OCELLI_SYSTEM = 0, OCELLI_USER = 1, OCELLI_ASSISTANT = 2 };
 
 /* Adds a text to the conversation. Texts and images in a row of the same role are one message. After an answer, what is
- * added begins the next turn; the answer is part of the conversation, complete or not. */
+ * added begins the next turn; the answer is part of the conversation, complete or not. OCELLI_NO_CONTEXT where the bytes
+ * of text, or messages, texts and images together, are more than was planned for (option text). */
 ocelli_status ocelli_add_text(ocelli_session *session, int32_t role, const char *text, size_t length);
 
-/* Adds an encoded image (PNG, JPEG, WebP, BMP, GIF) to the user's message. It is decoded here. */
+/* Adds an encoded image (PNG, JPEG, WebP, BMP, GIF) to the user's message. It is decoded here, and its pixels wait in malloc
+ * until the turn is read or taken back. OCELLI_BAD_IMAGE where it alone is more than was planned for, OCELLI_NO_CONTEXT
+ * where the conversation's images are more than the context, OCELLI_NO_MEMORY where those of this turn leave too little of
+ * `decode` for it: read the turn first, or plan for more. */
 ocelli_status ocelli_add_image(ocelli_session *session, const void *encoded, size_t length);
 
 enum {
@@ -213,8 +230,8 @@ typedef struct ocelli_frame {
     size_t chroma_stride;
 } ocelli_frame;
 
-/* Adds a frame to the user's message. Its pixels are borrowed until a call has given the first text of the answer, or the
- * turn was reset. */
+/* Adds a frame to the user's message. Its pixels are borrowed until a call has given the first text of the answer, the
+ * turn was reset, or the session was freed. OCELLI_NO_CONTEXT as for ocelli_add_image. */
 ocelli_status ocelli_add_frame(ocelli_session *session, const ocelli_frame *frame);
 
 /* Gives what the decoder reads for the image that was added last in this turn: rows of so many numbers each, which stay until
@@ -228,12 +245,13 @@ ocelli_status ocelli_embed(ocelli_session *session, const float **values, size_t
 ocelli_status ocelli_next(ocelli_session *session, char *text, size_t room, size_t *length);
 
 /* Makes the whole answer: OCELLI_OK when it is complete. The callback gets each piece of text, followed by a zero, and
- * returns 0 to go on. It may call ocelli_cancel and nothing else with this session, and must return. */
+ * returns 0 to go on. It must return (no longjmp, no exception). With this session it may call ocelli_cancel and
+ * ocelli_error; other calls with it are OCELLI_BUSY. With other handles it may call anything. */
 typedef int (*ocelli_sink)(void *user, const char *text, size_t length);
 ocelli_status ocelli_answer(ocelli_session *session, ocelli_sink sink, void *user);
 
 /* Stops the call that this session is in, or its next one, with OCELLI_CANCELLED. Calling that one again goes on where it
- * was. One atomic store: from any thread, or an interrupt. */
+ * was. One atomic store: from any thread, or an interrupt, until ocelli_session_free is called. */
 ocelli_status ocelli_cancel(const ocelli_session *session);
 
 enum {

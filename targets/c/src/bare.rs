@@ -97,6 +97,11 @@ pub fn set_current(heap: *const Heap) {
     CURRENT.store(heap.cast_mut(), Relaxed);
 }
 
+/// Whether a panic is on its way out: here nothing runs until it is.
+pub fn panicking() -> bool {
+    false
+}
+
 /// Keeps an error's sentence, unless a call is at work, which this one has interrupted.
 pub fn keep(text: Text) {
     if !IN_CALL.load(Acquire) {

@@ -1,10 +1,14 @@
 //! A handle is the beginning of a block of memory.
 //!
 //! ```text
-//! | (to 64) | magic, busy, users ... | T | heap ......................................... |
+//! | (to 64) | magic, users, place ... | T | heap ......................................... |
 //! `--------------------------- the caller's, or malloc's ------------------------------'
 //! ```
-//! The magic word is cleared when the handle is freed: in a block of the caller's it is recognised then.
+//! The magic word is cleared when the handle is freed: in a block of the caller's it is recognised then. So is a block that
+//! was moved, by the place it remembers.
+//!
+//! `users` counts who relies on the block: a model's sessions and the calls with it, or the one call that a session is in.
+//! It takes one atomic step to join them, and one to free what has none, so no call begins in a block that is being freed.
 #![allow(unsafe_code, reason = "handles are pointers of callers")]
 
 use crate::heap::Heap;
@@ -23,6 +27,8 @@ pub trait Kind {
     const MAGIC: u32;
     /// Its name, for people.
     const NAME: &'static str;
+    /// Whether there may be several users at a time.
+    const SHARED: bool;
 
     /// Whether it was left half changed: nothing in it is looked at again, and its memory goes back as one piece. Only
     /// without unwinding: with it, a value is always whole enough to be dropped.
@@ -38,12 +44,33 @@ pub trait Kind {
 #[repr(C, align(64))]
 pub struct Block<T> {
     magic: AtomicU32,
-    /// How many others rely on it.
+    /// How many rely on it, or [`FREED`].
     users: AtomicUsize,
+    /// Its own address.
+    place: usize,
     /// Bytes from malloc, 0 in memory of the caller's.
     owned: usize,
     heap: Heap,
     content: MaybeUninit<T>,
+}
+
+/// In place of a number of users: there can be none any more.
+const FREED: usize = usize::MAX;
+
+/// A call's part in a block, which is not freed meanwhile.
+pub struct Held<'a>(&'a AtomicUsize);
+
+impl Held<'_> {
+    /// Ends it, where it will not be dropped.
+    pub fn end(&self) {
+        self.0.fetch_sub(1, Release);
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.end();
+    }
 }
 
 /// Memory that a caller gives: nothing stands for malloc.
@@ -126,8 +153,8 @@ impl<T: Kind> Block<T> {
             let heap = Heap::new(block.add(1).cast(), heap);
             #[cfg(not(feature = "std"))]
             let heap = if let Room::Whole = room { heap.alone() } else { heap };
-            let (magic, users) = (AtomicU32::new(0), AtomicUsize::new(0));
-            block.write(Block { magic, users, owned, heap, content: MaybeUninit::uninit() });
+            let (magic, users, place) = (AtomicU32::new(0), AtomicUsize::new(0), block.addr());
+            block.write(Block { magic, users, place, owned, heap, content: MaybeUninit::uninit() });
         }
         // SAFETY: just written. Only `content` is changed below, before anybody else knows the handle.
         let heap = unsafe { &(*block).heap };
@@ -194,7 +221,11 @@ impl<T: Kind> Block<T> {
             return Err(fail!(BAD_HANDLE, "{} is not a handle, or it was freed", T::NAME));
         }
         // SAFETY: the magic word says that it was made by `create` and not freed.
-        Ok(unsafe { &*block })
+        let this = unsafe { &*block };
+        if this.place != block.addr() {
+            return Err(fail!(BAD_HANDLE, "{} is not a handle: its block was moved", T::NAME));
+        }
+        Ok(this)
     }
 
     /// What is in it.
@@ -208,30 +239,46 @@ impl<T: Kind> Block<T> {
         &self.heap
     }
 
-    /// Counts another who relies on this block.
-    pub fn join(&self) {
-        self.users.fetch_add(1, AcqRel);
+    /// Joins those who rely on this block.
+    pub fn join(&self) -> Result<Held<'_>, Failure> {
+        let more = |users| if users == FREED { None } else { Some(users + 1) };
+        self.users.fetch_update(Acquire, Relaxed, more).map_err(|_| Self::gone())?;
+        Ok(Held(&self.users))
     }
 
-    /// Counts one less.
-    pub fn leave(&self) {
-        self.users.fetch_sub(1, AcqRel);
+    /// Relies on this block alone: another gets BUSY.
+    pub fn alone(&self) -> Result<Held<'_>, Failure> {
+        self.users.compare_exchange(0, 1, Acquire, Relaxed).map_err(Self::used)?;
+        Ok(Held(&self.users))
+    }
+
+    /// Whether somebody relies on it.
+    pub fn is_used(&self) -> bool {
+        self.users.load(Acquire) > 0
+    }
+
+    fn used(users: usize) -> Failure {
+        match users {
+            FREED => Self::gone(),
+            _ if T::SHARED => fail!(BUSY, "{} is still used by {users}", T::NAME),
+            _ => fail!(BUSY, "{} is in another call", T::NAME),
+        }
+    }
+
+    fn gone() -> Failure {
+        fail!(BAD_HANDLE, "{} is being freed by another thread", T::NAME)
     }
 
     /// Frees a block that nobody relies on.
     ///
     /// # Safety
-    /// As [`from_ptr`](Block::from_ptr); no other call uses the handle now or later.
+    /// As [`from_ptr`](Block::from_ptr).
     pub unsafe fn free(block: *mut Block<T>) -> Result<(), Failure> {
         // SAFETY: as promised.
         let this = unsafe { Self::from_ptr(block) }?;
-        if this.users.load(Acquire) > 0 {
-            return Err(fail!(BUSY, "{} is still used by {}", T::NAME, this.users.load(Relaxed)));
-        }
-        if this.magic.compare_exchange(T::MAGIC, 0, AcqRel, Relaxed).is_err() {
-            return Err(fail!(BAD_HANDLE, "{} is being freed by another thread", T::NAME));
-        }
-        // SAFETY: the magic word was there and is not any more: this is the one call that frees the block.
+        this.users.compare_exchange(0, FREED, Acquire, Relaxed).map_err(Self::used)?;
+        this.magic.store(0, Release);
+        // SAFETY: there were no users and can be none any more: this is the one call that frees the block.
         unsafe {
             let spoiled = (*block).content.assume_init_ref().is_spoiled();
             if spoiled {

@@ -188,3 +188,6 @@ impl Heap {
         result
     }
 }
+
+#[cfg(test)]
+mod tests;

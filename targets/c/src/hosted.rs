@@ -31,6 +31,11 @@ pub fn set_current(heap: *const Heap) {
     CURRENT.set(heap);
 }
 
+/// Whether a panic is on its way out of this thread.
+pub fn panicking() -> bool {
+    std::thread::panicking()
+}
+
 /// Keeps an error's sentence with the thread.
 pub fn keep(text: Text) {
     // SAFETY: the variable is this thread's, and nothing else refers to it: C was lent a pointer that is good until
@@ -69,8 +74,10 @@ pub fn alone<R>(work: impl FnOnce() -> Result<R, Failure>) -> Result<R, Failure>
 pub fn caught<R>(work: impl FnOnce() -> Result<R, Failure>) -> Result<R, Failure> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
         let failure = fail!(FAULT, "a fault in Ocelli: {}", words(&*payload));
-        // To drop a payload could panic again.
-        core::mem::forget(payload);
+        if !payload.is::<String>() && !payload.is::<&str>() {
+            // To drop what somebody else has thrown could panic again.
+            core::mem::forget(payload);
+        }
         Err(failure)
     })
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! open.rs session.rs turn.rs frame.rs    the entry points: check what came in, do one thing with the engine
 //!   talk.rs                     a conversation: its messages and images, and the answer that is being made
+//!   limits.rs                   what a conversation may hold
 //!   options.rs                  every key, and what it sets
 //!   text.rs status.rs           what comes in as pointers and lengths; what went wrong, in a fixed buffer
 //!   entry.rs                    no panic gets out, one call at a time, errors are kept
@@ -30,6 +31,7 @@ mod entry;
 mod escape;
 pub mod frame;
 mod heap;
+mod limits;
 mod measure;
 mod memory;
 pub mod open;

@@ -7,10 +7,14 @@
 //! The owner is written in front of every piece, so a piece may be given back by any thread and during any call: a worker
 //! thread ends, a decoded image is dropped. What does not fit the block is taken from malloc and counted
 //! ([`Heap::beyond`]), because Rust code in the middle of its work can only end the process when it gets nothing.
+//!
+//! Whose call it is changes at every border: an entry point without a session allocates from malloc, also where a callback
+//! makes it within a session's call; so does the callback itself. And what is allocated while a panic is on its way (its
+//! message, the tables of a backtrace) comes from malloc, for it outlives the call.
 #![allow(unsafe_code, reason = "an allocator")]
 
 use crate::heap::{GRAIN, Heap};
-use crate::system::{System, current, set_current};
+use crate::system::{System, current, panicking, set_current};
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{NonNull, null};
 
@@ -74,6 +78,9 @@ impl Allocator {
     fn from_heap(layout: Layout, place: &Place) -> Option<NonNull<u8>> {
         // SAFETY: `within` borrows the heap for as long as it stands in the variable.
         let heap = unsafe { current().as_ref() }?;
+        if panicking() {
+            return None;
+        }
         if layout.align() > GRAIN {
             heap.miss(place.bytes);
             return None;
@@ -179,5 +186,74 @@ unsafe impl GlobalAlloc for Allocator {
             }
             moved
         }
+    }
+}
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, clippy::panic_in_result_fn)]
+    extern crate std;
+    use super::*;
+    use crate::measure;
+    use crate::status::{FAULT, Failure};
+    use crate::system::caught;
+    use core::hint::black_box;
+    use std::boxed::Box;
+    use std::string::String;
+    use std::vec::Vec;
+
+    /// What a panic has to say outlives the heap that it came out of, and takes nothing of it.
+    #[test]
+    fn a_panic_lies_in_no_heap() {
+        let mut room: Vec<u128> = std::vec![0; 4096];
+        // SAFETY: the memory is aligned, has as many bytes, and is used by nobody else.
+        let heap = unsafe { Heap::new(room.as_mut_ptr().cast(), room.len() * 16) };
+        let failure = caught(|| -> Result<(), Failure> {
+            within(&heap, || {
+                let word = String::from("a long word");
+                assert!(heap.live() > 0);
+                panic!("{word}, and more of it")
+            })
+        });
+        assert_eq!((heap.live(), heap.beyond()), (0, 0));
+        room.fill(u128::MAX);
+        drop(room);
+        let failure = failure.err().unwrap();
+        assert_eq!(
+            (failure.status, failure.text.as_str()),
+            (FAULT, "a fault in Ocelli: a long word, and more of it")
+        );
+
+        // Out of a heap that is gone by the time that somebody listens.
+        let failure =
+            caught(|| measure::peak(|| panic!("{} is wrong", String::from("something")))).err().unwrap();
+        assert_eq!(failure.text.as_str(), "a fault in Ocelli: something is wrong");
+        assert!(current().is_null());
+    }
+
+    /// Whose memory it is changes at every border, there and back.
+    #[test]
+    fn memory_is_whose_call_it_is() {
+        let mut rooms: [Vec<u128>; 2] = [std::vec![0; 256], std::vec![0; 256]];
+        // SAFETY: as above.
+        let [one, two] =
+            rooms.each_mut().map(|room| unsafe { Heap::new(room.as_mut_ptr().cast(), 256 * 16) });
+        let live = || (one.live(), two.live());
+        within(&one, || {
+            let ones = black_box(Box::new(1u64));
+            assert_eq!(live(), (32, 0));
+            let outsides = outside(|| {
+                let twos = within(&two, || black_box(Box::new(2u64)));
+                assert_eq!(live(), (32, 32));
+                drop(twos);
+                black_box(Box::new(3u64))
+            });
+            assert_eq!(live(), (32, 0));
+            // Given back from anywhere.
+            within(&two, || drop(ones));
+            assert_eq!(live(), (0, 0));
+            drop(outsides);
+        });
+        assert_eq!((live(), one.beyond(), two.beyond()), ((0, 0), 0, 0));
     }
 }

@@ -54,6 +54,7 @@ pub struct Opened {
 impl Kind for Opened {
     const MAGIC: u32 = u32::from_le_bytes(*b"OceM");
     const NAME: &'static str = "the model";
+    const SHARED: bool = true;
 }
 
 /// A source, checked. What it refers to is alive for as long as the model is, as the caller has promised.
@@ -184,6 +185,8 @@ pub unsafe extern "C" fn ocelli_error(session: *mut Block<Session>) -> *const c_
     }
     // SAFETY: the caller's promise.
     match unsafe { Block::from_ptr(session) } {
+        // What the call that is in it has to say is being written.
+        Ok(block) if block.is_used() => c"the session is in another call".as_ptr(),
         Ok(block) => block.content().last_error(),
         Err(failure) => {
             keep(failure);

@@ -3,12 +3,13 @@
 
 use crate::block::{Block, Given, Kind, Room};
 use crate::entry::{entry, keep};
+use crate::limits::{self, Limits};
 use crate::measure;
 use crate::memory;
 use crate::open::Opened;
 use crate::options::{self, Making};
 use crate::status::{CANCELLED, Failure, OK, Status, Text, fail};
-use crate::talk::{Lease, Limits, Talk};
+use crate::talk::{Lease, Talk};
 use crate::{system, text};
 use core::cell::{Cell, UnsafeCell};
 use core::ffi::{c_char, c_void};
@@ -25,8 +26,9 @@ const RENDERING: usize = 96 << 10;
 /// Measured: see `tests/memory.rs`.
 const PER_TEXT: usize = 16;
 /// Bytes of heap for every position: what stands there (16), laid out for reading (16, twice while it grows), tokens and
-/// what their making takes.
-const PER_POSITION: usize = 128;
+/// what their making takes; and a third of a message, a text or an image (`limits::parts`), with what a template makes of
+/// it. Measured: see `tests/bounds.rs`.
+const PER_POSITION: usize = 192;
 
 /// `ocelli_need`.
 #[repr(C)]
@@ -47,7 +49,6 @@ pub struct Need {
 /// What is in a session's block.
 pub struct Session {
     stopper: Stopper,
-    busy: AtomicBool,
     /// Whether a call has panicked: what it was changing may be half changed.
     broken: AtomicBool,
     error: UnsafeCell<Text>,
@@ -57,6 +58,7 @@ pub struct Session {
 impl Kind for Session {
     const MAGIC: u32 = u32::from_le_bytes(*b"OceS");
     const NAME: &'static str = "the session";
+    const SHARED: bool = false;
 
     fn is_spoiled(&self) -> bool {
         cfg!(not(feature = "std")) && self.broken.load(Relaxed)
@@ -71,8 +73,8 @@ impl Kind for Session {
 impl Session {
     /// What the last call had to say.
     pub fn last_error(&self) -> *const c_char {
-        // SAFETY: a caller who reads it while a call is running reads what that call writes; the header forbids it. No
-        // reference is made that would live on.
+        // SAFETY: nothing is read here. A caller who reads it while a call is running reads what that call writes; the
+        // header forbids it.
         unsafe { (*self.error.get()).as_ptr() }
     }
 }
@@ -103,14 +105,15 @@ unsafe fn with_any(
         Ok(block) => block,
         Err(failure) => return keep(failure),
     };
+    let _alone = match block.alone() {
+        Ok(held) => held,
+        Err(failure) => return keep(failure),
+    };
     let this = block.content();
-    if this.busy.swap(true, Acquire) {
-        return keep(fail!(BUSY, "the session is in another call"));
-    }
     let result = if this.broken.load(Relaxed) {
         Err(fail!(FAULT, "the session had a fault before and can only be freed"))
     } else {
-        // SAFETY: `busy` makes this the only call that uses it.
+        // SAFETY: this is the only call that uses it.
         let talk = unsafe { &mut *this.talk.get() };
         let (mut begun, mut done) = (false, false);
         let result = system::alone(|| {
@@ -122,7 +125,7 @@ unsafe fn with_any(
         this.broken.store(begun && !done, Relaxed);
         result
     };
-    let status = result.unwrap_or_else(|failure| {
+    result.unwrap_or_else(|failure| {
         if failure.status == CANCELLED {
             // The wish is granted; the next call goes on.
             this.stopper.clear();
@@ -130,9 +133,7 @@ unsafe fn with_any(
         // SAFETY: as above; what C was lent is good until this call.
         unsafe { *this.error.get() = failure.text };
         failure.status
-    });
-    this.busy.store(false, Release);
-    status
+    })
 }
 
 /// What a plan takes, and how much heap that is in a block.
@@ -183,6 +184,7 @@ pub unsafe extern "C" fn ocelli_plan(
         // SAFETY: the caller's promise.
         unsafe { text::sized("need", need_out) }?;
         let (making, _) = options::parse(options)?;
+        let _held = model.join()?;
         let (mut found, _) = need(model.content(), &making)?;
         // SAFETY: checked; the caller's promise.
         unsafe {
@@ -212,18 +214,23 @@ pub unsafe extern "C" fn ocelli_session_new(
             unsafe { (Block::from_ptr(model)?, text::text("the options", options, length)?) };
         // SAFETY: the caller's promise.
         let (given, session) = unsafe { (Given::new(memory, bytes)?, text::place("session", session)?) };
-        let heap = need(model.content(), &options::parse(options)?.0)?.1;
+        let making = options::parse(options)?.0;
         // Out here, because without unwinding a panic drops nothing that is in there.
-        let mut lease = Some(Lease::new(model));
+        let mut lease = Some(Lease::new(model)?);
+        let heap = need(model.content(), &making)?.1;
         let made = Block::create(given, Room::Inside(heap), |_| {
             let (making, answering) = options::parse(options)?;
             let plan = model.content().model.plan(&making.options)?;
-            let limits =
-                Limits { text: making.text(plan.context()), decode: making.decode(), image: making.image() };
+            let limits = Limits {
+                context: plan.context(),
+                text: making.text(plan.context()),
+                parts: limits::parts(plan.context()),
+                decode: making.decode(),
+                image: making.image(),
+            };
             let talk = Talk::new(&mut lease, plan, limits, answering)?;
             Ok(Session {
                 stopper: talk.stopper().clone(),
-                busy: AtomicBool::new(false),
                 broken: AtomicBool::new(false),
                 error: UnsafeCell::new(Text::EMPTY),
                 talk: UnsafeCell::new(talk),
@@ -243,11 +250,6 @@ pub unsafe extern "C" fn ocelli_session_new(
 pub unsafe extern "C" fn ocelli_session_free(session: *mut Block<Session>) -> Status {
     entry(|| {
         // SAFETY: the caller's promise.
-        let this = unsafe { Block::from_ptr(session) }?.content();
-        if this.busy.swap(true, Acquire) {
-            return Err(fail!(BUSY, "the session is in another call"));
-        }
-        // SAFETY: the caller's promise; no call is in the session, and `busy` keeps others out.
         unsafe { Block::free(session) }.map(|()| OK)
     })
 }

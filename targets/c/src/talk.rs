@@ -8,7 +8,8 @@
 //! Reading that is stopped leaves the turn as it was: the next call goes on, and what was complete is not done again.
 //! Once a turn was read, its images' pixels are let go: their rows are in the context.
 
-use crate::block::Block;
+use crate::block::{Block, Held};
+use crate::limits::Limits;
 #[cfg(feature = "images")]
 use crate::memory;
 use crate::open::Opened;
@@ -28,64 +29,55 @@ use ocelli::{Photo, Plan, Reading, Seen, Segment, Session, Stopper, Timings};
 use std::time::Instant;
 
 /// The model of a session, which counts it among its users.
-pub struct Lease(&'static Block<Opened>);
+pub struct Lease {
+    model: &'static Block<Opened>,
+    held: Held<'static>,
+}
 
 impl Lease {
     /// Joins a model. It is not freed before this is dropped, which is what makes the reference good.
     #[allow(unsafe_code, reason = "a handle's life is the caller's, not a scope's")]
-    pub fn new(model: &Block<Opened>) -> Lease {
-        model.join();
+    pub fn new(model: &Block<Opened>) -> Result<Lease, Failure> {
         // SAFETY: a block with users is not freed (`Block::free`), and its memory stays where it is until then.
-        Lease(unsafe { &*core::ptr::from_ref(model) })
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.0.leave();
-    }
-}
-
-/// What was planned for.
-pub struct Limits {
-    /// Bytes of all texts.
-    pub text: usize,
-    /// Bytes that decoding an image may take.
-    pub decode: u64,
-    /// Width and height of the largest image.
-    pub image: (u32, u32),
-}
-
-impl Limits {
-    /// Whether an image is one of those that memory was planned for, either way up: by its longer side and its pixels.
-    fn holds(&self, width: u32, height: u32) -> Result<(), Failure> {
-        let ((w, h), pixels) = (self.image, |w: u32, h: u32| u64::from(w) * u64::from(h));
-        if pixels(width, height) <= pixels(w, h) && width.max(height) <= w.max(h) {
-            return Ok(());
-        }
-        Err(fail!(BAD_IMAGE, "the image has {width}x{height} pixels, and at most {w}x{h} were planned for"))
+        let model = unsafe { &*core::ptr::from_ref(model) };
+        Ok(Lease { model, held: model.join()? })
     }
 }
 
 /// An image of the conversation.
-enum Shown {
+struct Shown {
+    pixels: Pixels,
+    /// Positions it takes.
+    tokens: usize,
+}
+
+enum Pixels {
     /// Decoded, to be read.
     #[cfg(feature = "images")]
-    Pixels(Image),
+    Decoded(Image),
     /// A camera's, to be read. The caller lets it stay until it was.
     Frame(Frame<'static>),
     /// It was read.
     Seen(Seen),
 }
 
-impl Shown {
+impl Pixels {
     /// Its pixels, until they are let go.
     fn frame(&self) -> Option<Frame<'_>> {
         match self {
             #[cfg(feature = "images")]
-            Shown::Pixels(image) => Frame::rgb(&image.data, image.width, image.height).ok(),
-            Shown::Frame(frame) => Some(*frame),
-            Shown::Seen(_) => None,
+            Pixels::Decoded(image) => Frame::rgb(&image.data, image.width, image.height).ok(),
+            Pixels::Frame(frame) => Some(*frame),
+            Pixels::Seen(_) => None,
+        }
+    }
+
+    /// Bytes that they take.
+    #[cfg(feature = "images")]
+    fn bytes(&self) -> u64 {
+        match self {
+            Pixels::Decoded(image) => image.data.capacity() as u64,
+            Pixels::Frame(_) | Pixels::Seen(_) => 0,
         }
     }
 }
@@ -144,7 +136,7 @@ impl Talk {
         settings: Answering,
     ) -> Result<Talk, Failure> {
         let none = || fail!(FAULT, "a session without a model");
-        let model = lease.as_ref().ok_or_else(none)?.0;
+        let model = lease.as_ref().ok_or_else(none)?.model;
         let mut session = Session::new(&model.content().model, plan)?;
         if let Some(clock) = system::clock() {
             session.set_clock(clock);
@@ -174,7 +166,7 @@ impl Talk {
 
     /// Leaves the model, without being dropped.
     pub fn leave(&self) {
-        self.lease.0.leave();
+        self.lease.held.end();
     }
 
     /// Sets an option.
@@ -205,13 +197,8 @@ impl Talk {
     pub fn add_text(&mut self, role: &str, text: &str) -> Result<(), Failure> {
         let said = if matches!(self.stage, Stage::Asking) { 0 } else { self.said.len() };
         let all = self.length.saturating_add(said).saturating_add(text.len());
-        if all > self.limits.text {
-            let most = self.limits.text;
-            return Err(fail!(
-                NO_CONTEXT,
-                "the conversation has {all} bytes of text, and {most} were planned for"
-            ));
-        }
+        self.limits.text(all)?;
+        self.another(role)?;
         self.begin_turn();
         self.length += text.len();
         self.message(role).content.push(Content::Text(text.into()));
@@ -233,19 +220,15 @@ impl Talk {
         let options = DecodeOptions { orientation: self.settings.orientation, ..DecodeOptions::default() };
         let start = Instant::now();
         // Decoders take as much as an image makes them take: the caller's block has no room for that.
-        let image = memory::outside(|| {
+        let image = memory::outside(|| -> Result<Shown, Failure> {
             let header = probe(encoded, &options).map_err(ocelli::Error::from)?;
-            self.limits.holds(header.width, header.height)?;
-            if header.peak_bytes > self.limits.decode {
-                let (needed, most) = (header.peak_bytes, self.limits.decode);
-                return Err(fail!(
-                    BAD_IMAGE,
-                    "decoding the image takes {needed} bytes, and {most} are allowed"
-                ));
-            }
-            Ok(decode(encoded, &options).map_err(ocelli::Error::from)?)
+            let tokens = self.fits(header.width, header.height)?;
+            let held = self.images.iter().map(|image| image.pixels.bytes()).sum();
+            self.limits.decode(held, header.peak_bytes)?;
+            let image = decode(encoded, &options).map_err(ocelli::Error::from)?;
+            Ok(Shown { pixels: Pixels::Decoded(image), tokens })
         })?;
-        self.show(Shown::Pixels(image));
+        self.show(image);
         self.figures.decode += start.elapsed();
         Ok(())
     }
@@ -255,9 +238,28 @@ impl Talk {
         if self.session.model().encoder().is_none() {
             return Err(ocelli::Error::NoVision.into());
         }
-        self.limits.holds(frame.width(), frame.height())?;
-        self.show(Shown::Frame(frame));
+        let tokens = self.fits(frame.width(), frame.height())?;
+        self.show(Shown { pixels: Pixels::Frame(frame), tokens });
         Ok(())
+    }
+
+    /// Whether an image of this size was planned for and still fits the conversation; the positions it takes.
+    fn fits(&self, width: u32, height: u32) -> Result<usize, Failure> {
+        self.limits.size(width, height)?;
+        self.another("user")?;
+        let tokens = self.session.image_tokens(width, height)?;
+        self.limits.positions(self.images.iter().fold(tokens, |all, image| all + image.tokens))?;
+        Ok(tokens)
+    }
+
+    /// Whether there may be another text or image, of this role.
+    fn another(&self, role: &str) -> Result<(), Failure> {
+        let parts = self.messages.iter().map(|message| 1 + message.content.len()).sum::<usize>();
+        // After an answer there is that, a message and its text; a new message counts beside what is in it.
+        let asking = matches!(self.stage, Stage::Asking);
+        let answer = if asking { 0 } else { 2 };
+        let new = if asking && self.goes_on(role) { 1 } else { 2 };
+        self.limits.parts(parts + answer + new)
     }
 
     fn show(&mut self, image: Shown) {
@@ -274,15 +276,19 @@ impl Talk {
             return Err(none());
         }
         self.arm();
-        let frame = self.images.last().and_then(Shown::frame).ok_or_else(none)?;
+        let frame = self.images.last().and_then(|image| image.pixels.frame()).ok_or_else(none)?;
         let made = self.session.embed(frame, &mut |_| ())?;
         Ok((made.rows, made.width))
     }
 
+    /// Whether the turn's last message is this role's.
+    fn goes_on(&self, role: &str) -> bool {
+        self.messages.len() > self.before.0 && self.messages.last().is_some_and(|last| last.role == role)
+    }
+
     /// The turn's last message, if it is this role's, or a new one.
     fn message(&mut self, role: &str) -> &mut Message {
-        let same = |last: &Message| last.role == role;
-        if self.messages.len() == self.before.0 || !self.messages.last().is_some_and(same) {
+        if !self.goes_on(role) {
             self.messages.push(Message { role: role.into(), content: Vec::new() });
         }
         let last = self.messages.len() - 1;
@@ -376,8 +382,8 @@ impl Talk {
         self.figures.reading = result?;
         // Stopped here, the turn stays as it was; what was seen until then is not looked at again.
         for image in &mut self.images {
-            if let Some(frame) = image.frame() {
-                *image = Shown::Seen(Seen::until(&frame, self.session.stopper())?);
+            if let Some(frame) = image.pixels.frame() {
+                image.pixels = Pixels::Seen(Seen::until(&frame, self.session.stopper())?);
             }
         }
         let draft = self.session.draft(&self.settings.answer)?;
@@ -388,7 +394,7 @@ impl Talk {
     /// The conversation as the model reads it.
     fn parts(&self) -> Result<Vec<Part>, Failure> {
         if self.settings.template {
-            return match &self.lease.0.content().template {
+            return match &self.lease.model.content().template {
                 Ok(template) => Ok(template.render(&self.messages)?),
                 Err(why) => Err(fail!(BAD_MODEL, "{}", why.text.as_str())),
             };
@@ -430,11 +436,11 @@ fn segment<'a>(part: &'a Part, images: &'a [Shown]) -> Segment<'a> {
     match part {
         Part::Control(text) => Segment::Control(text),
         Part::Text(text) => Segment::Text(text),
-        Part::Image(number) => match images.get(*number) {
+        Part::Image(number) => match images.get(*number).map(|image| &image.pixels) {
             #[cfg(feature = "images")]
-            Some(Shown::Pixels(image)) => Segment::Image(photo(image)),
-            Some(Shown::Frame(frame)) => Segment::Frame(*frame),
-            Some(Shown::Seen(seen)) => Segment::Seen(*seen),
+            Some(Pixels::Decoded(image)) => Segment::Image(photo(image)),
+            Some(Pixels::Frame(frame)) => Segment::Frame(*frame),
+            Some(Pixels::Seen(seen)) => Segment::Seen(*seen),
             // Refused when it is read: an image without pixels. Templates are asked for the images there are.
             None => Segment::Image(Photo { width: 0, height: 0, rgb: &[] }),
         },

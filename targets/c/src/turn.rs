@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "entry points")]
 
 use crate::block::Block;
+use crate::memory;
 use crate::session::{Session, with};
 use crate::status::{CANCELLED, END, Failure, OK, Status, fail};
 use crate::text;
@@ -153,7 +154,8 @@ pub unsafe extern "C" fn ocelli_answer(
                 let (text, zero) = buffer.split_at_mut(piece.len());
                 text.copy_from_slice(piece.as_bytes());
                 zero[0] = 0;
-                if sink(user, buffer.as_ptr().cast(), piece.len()) != 0 {
+                // The callback is the caller's: what it makes is not the session's.
+                if memory::outside(|| sink(user, buffer.as_ptr().cast(), piece.len())) != 0 {
                     return Err(Failure::new(CANCELLED, format_args!("stopped by the callback")));
                 }
             }

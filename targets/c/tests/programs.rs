@@ -49,12 +49,17 @@ fn library() -> PathBuf {
 
 /// Compiles a program of its own for each test: they run side by side.
 fn build(test: &str, compiler: &str, standard: &str, source: &str) -> PathBuf {
+    build_with(test, compiler, standard, source, &[])
+}
+
+fn build_with(test: &str, compiler: &str, standard: &str, source: &str, flags: &[&str]) -> PathBuf {
     let name = format!("{test}-{compiler}-{standard}-{}", source.replace(['.', '/'], "-"));
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let out = Command::new(compiler)
         .current_dir(HERE)
         .arg(format!("-std={standard}"))
         .args(STRICT)
+        .args(flags)
         .args(["-I", "."])
         .arg(Path::new("tests/c").join(source))
         .arg(library())
@@ -125,7 +130,9 @@ fn every_compiler_and_standard_gives_the_answer() {
 
 #[test]
 fn valgrind_finds_nothing() {
-    for (compiler, standard, source) in [("gcc", "c99", "smoke.c"), ("g++", "c++17", "objects.cpp")] {
+    for (compiler, standard, source) in
+        [("gcc", "c99", "smoke.c"), ("g++", "c++17", "objects.cpp"), ("gcc", "c89", "callbacks.c")]
+    {
         let program = build("valgrind", compiler, standard, source);
         let mut valgrind = Command::new("valgrind");
         // The template interpreter's tables, 16 kB once, live as long as the process, and are reached by pointers into
@@ -146,4 +153,58 @@ fn nothing_is_allocated_but_for_decoding() {
         assert!(out.ends_with("others 0"), "{out}");
         assert!(!out.starts_with("decoding 0 "), "the count counts: {out}");
     }
+}
+
+/// What gcc's sanitizers see: the programs themselves, every piece of memory that the library passes to the C library's
+/// functions or gives back, and what is left at the end. (The library's own code under sanitizers: `targets/c/check`.)
+#[test]
+fn sanitizers_of_c_find_nothing() {
+    let expected = expected();
+    let flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+    for (compiler, standard, source) in
+        [("gcc", "c99", "smoke.c"), ("g++", "c++17", "objects.cpp"), ("gcc", "c89", "callbacks.c")]
+    {
+        let program = build_with("sanitized", compiler, standard, source, &flags);
+        assert_eq!(answer(&mut Command::new(&program), &GOLDEN), expected, "{source}");
+    }
+}
+
+#[test]
+fn calls_from_a_callback_and_what_they_make() {
+    let program = build("plain", "gcc", "c99", "callbacks.c");
+    assert_eq!(answer(&mut Command::new(&program), &GOLDEN), expected());
+    assert_eq!(answer(&mut Command::new(&program), &POCKET), POCKET.answer.unwrap());
+}
+
+#[test]
+fn images_take_no_more_from_malloc_than_was_planned() {
+    let program = build("plain", "gcc", "c99", "images.c");
+    let folder = Path::new(HERE).join("../../tests/golden/images/files");
+    let mut pictures = vec![PathBuf::from(POCKET.picture)];
+    for name in [
+        "rgb8.png",
+        "rgba16.png",
+        "interlaced.png",
+        "420.jpg",
+        "progressive.jpg",
+        "orientation6.jpg",
+        "cmyk.jpg",
+    ] {
+        pictures.push(folder.join(name));
+    }
+    for name in
+        ["lossy_alpha.webp", "lossless_alpha.webp", "animated.webp", "animated.gif", "rgb32.bmp", "rle8.bmp"]
+    {
+        pictures.push(folder.join(name));
+    }
+    let out = Command::new(program)
+        .current_dir(HERE)
+        .args([POCKET.model, POCKET.tower])
+        .args(pictures)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&out.stdout);
+    println!("{said}");
+    assert!(out.status.success(), "{said}{}", String::from_utf8_lossy(&out.stderr));
+    assert!(said.contains("then -11") && said.contains("then -13"), "both ends are met: {said}");
 }
