@@ -9,9 +9,9 @@ mod json_text;
 
 use json_text::json_text;
 use ocelli::tokenizer::{Run, Special, TokenKind, Tokenizer};
-use ocelli_gguf::Gguf;
+use ocelli_gguf::{Gguf, Writer};
 
-const BPE: [&str; 5] = ["gpt-2", "smollm", "llama-bpe", "qwen2", "default"];
+const BPE: [&str; 7] = ["gpt-2", "smollm", "llama-bpe", "smaug-bpe", "qwen2", "tekken", "default"];
 const SPM: [&str; 2] = ["spm", "spm-no-prefix"];
 
 fn golden(name: &str) -> PathBuf {
@@ -75,6 +75,23 @@ fn llama_bpe_is_the_reference() {
 }
 
 #[test]
+fn tekken_is_the_reference() {
+    matches_reference("tekken", Special::Parse);
+    assert!(tokenizer("tekken").adds_bos());
+}
+
+/// Llama 3's rule with merges only: one word of it is a token that no merge makes.
+#[test]
+fn smaug_bpe_is_the_reference() {
+    matches_reference("smaug-bpe", Special::Parse);
+    let (smaug, llama) = (tokenizer("smaug-bpe"), renamed("smaug-bpe", "llama-bpe"));
+    let dbrx = renamed("smaug-bpe", "dbrx");
+    let of = |tokenizer| encode(tokenizer, " unmerged", Special::Parse);
+    assert_eq!((of(&llama).len(), of(&smaug).len() > 1, of(&dbrx)), (1, true, of(&smaug)));
+    assert!(llama.adds_bos() && !smaug.adds_bos() && !dbrx.adds_bos());
+}
+
+#[test]
 fn qwen2_is_the_reference() {
     matches_reference("qwen2", Special::Parse);
 }
@@ -90,6 +107,40 @@ fn spm_is_the_reference() {
     for name in SPM {
         matches_reference(name, Special::Plain);
     }
+}
+
+/// Every other name of a rule gives the ids of the reference under its first name.
+#[test]
+fn other_names_are_the_same_rule() {
+    for (first, others) in [
+        ("gpt-2", &["gpt2", "a.x-4.0", "granite-docling", "mellum", "trillion"][..]),
+        ("smollm", &["refact", "starcoder"]),
+        ("llama-bpe", &["llama3", "llama-v3", "falcon3", "falcon-h1", "lfm2", "midm-2.0", "pixtral"]),
+        ("qwen2", &["deepseek-r1-qwen", "kormo", "megrez"]),
+    ] {
+        let pairs = pairs(first);
+        for name in others {
+            let tokenizer = renamed(first, name);
+            for (text, ids) in &pairs {
+                assert_eq!(encode(&tokenizer, text, Special::Parse), *ids, "{name}: {text:?}");
+            }
+            assert_eq!(tokenizer.adds_bos(), first == "llama-bpe", "{name}");
+        }
+    }
+}
+
+/// A golden tokenizer under another name of its pre-tokenizer.
+fn renamed(first: &str, name: &str) -> Tokenizer {
+    let bytes = std::fs::read(golden(&format!("{first}.gguf"))).unwrap();
+    let mut writer = Writer::new();
+    for (key, value) in Gguf::parse(&bytes).unwrap().metadata() {
+        if key == "tokenizer.ggml.pre" {
+            writer.metadata(key, name);
+        } else {
+            writer.metadata(key, value);
+        }
+    }
+    Tokenizer::from_gguf(&Gguf::parse(&writer.finish().unwrap()).unwrap()).unwrap()
 }
 
 #[test]

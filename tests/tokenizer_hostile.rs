@@ -72,6 +72,10 @@ fn names() {
     assert!(matches!(error(|p| p.pre = Some("qwen9")), E::UnknownPre(name) if name == "qwen9"));
     assert!(error(|p| p.pre = Some("qwen9")).to_string().contains("\"smollm\""));
     assert!(load(|p| p.pre = None).is_ok());
+    for name in ["viking", "deepseek-llm", "stablelm2", "command-r", "Qwen2", "qwen2 ", ""] {
+        let E::UnknownPre(found) = load(|p| p.pre = Some(name)).unwrap_err() else { panic!("{name}") };
+        assert_eq!(found, name);
+    }
 }
 
 #[test]

@@ -126,7 +126,16 @@ impl fmt::Display for TokenizerError {
                 write!(f, "tokenizer.ggml.model is {name:?}; supported are \"llama\" and \"gpt2\"")
             }
             Self::UnknownPre(name) => {
-                write!(f, "tokenizer.ggml.pre is {name:?}; supported are {}", super::pretokenize::NAMES)
+                write!(f, "tokenizer.ggml.pre is {name:?}; supported are")?;
+                let mut between = "";
+                for name in super::pretokenize::names() {
+                    write!(f, "{between} {name:?}")?;
+                    between = ",";
+                }
+                if cfg!(not(feature = "unicode")) {
+                    f.write_str("; in other builds \"qwen2\", \"tekken\" and \"default\" too")?;
+                }
+                Ok(())
             }
             Self::TokenCount { count, limit } => {
                 write!(f, "tokenizer.ggml.tokens has {count} tokens; 1 to {limit} are allowed")

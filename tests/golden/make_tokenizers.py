@@ -46,6 +46,10 @@ SENTENCES = [
 ]
 
 
+# A token that no merge makes: it tells a tokenizer that ignores merges (llama-bpe) from one that does not (smaug-bpe).
+UNMERGED = " unmerged"
+
+
 def corpus():
     """About 3000 lines: random words in sentence form, and the sentences above."""
     rng = random.Random(7)
@@ -109,6 +113,11 @@ GPT2 = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
 LLAMA3 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
+TEKKEN = (
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
+    r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 GENERIC = [r"[\p{P}\$\+<=>\^~\|]+", None, r"\p{N}+", r"[0-9][0-9][0-9]"]
 
 
@@ -129,7 +138,9 @@ PRE = {
     "gpt-2": GPT2,
     "smollm": pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), GPT2]),
     "llama-bpe": pre_tokenizers.Sequence([split(LLAMA3), bytes_only()]),
+    "smaug-bpe": pre_tokenizers.Sequence([split(LLAMA3), bytes_only()]),
     "qwen2": pre_tokenizers.Sequence([split(LLAMA3.replace("{1,3}", "")), bytes_only()]),
+    "tekken": pre_tokenizers.Sequence([split(TEKKEN), bytes_only()]),
     "default": pre_tokenizers.Sequence([gpt2_words() if p is None else split(p) for p in GENERIC] + [bytes_only()]),
 }
 
@@ -146,13 +157,13 @@ def write_gguf(path, model, tokens, kinds, **more):
     writer.close()
 
 
-def write_texts(path, encode):
-    lines = [f"{json.dumps(text)}\t{' '.join(map(str, encode(text)))}\n" for text in texts()]
+def write_texts(path, encode, more=()):
+    lines = [f"{json.dumps(text)}\t{' '.join(map(str, encode(text)))}\n" for text in [*texts(), *more]]
     path.write_text("".join(lines), encoding="ascii")
 
 
 def byte_level(name):
-    tokenizer = Tokenizer(models.BPE(ignore_merges=name == "llama-bpe"))
+    tokenizer = Tokenizer(models.BPE(ignore_merges=name in ("llama-bpe", "tekken")))
     tokenizer.pre_tokenizer = PRE[name]
     tokenizer.decoder = decoders.ByteLevel()
     if name == "qwen2":
@@ -161,6 +172,10 @@ def byte_level(name):
     alphabet = [] if name == "smollm" else pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=SIZE - len(SPECIALS), initial_alphabet=alphabet, show_progress=False)
     tokenizer.train_from_iterator(corpus(), trainer)
+    if name == "smaug-bpe":
+        state = json.loads(tokenizer.to_str())
+        state["model"]["vocab"][UNMERGED.replace(" ", "Ġ")] = len(state["model"]["vocab"])
+        tokenizer = Tokenizer.from_str(json.dumps(state))
     for text, kind in SPECIALS:
         added = AddedToken(text, special=kind == CONTROL, normalized=False)
         (tokenizer.add_special_tokens if kind == CONTROL else tokenizer.add_tokens)([added])
@@ -172,7 +187,8 @@ def byte_level(name):
     end = ids["<|im_end|>"]
     more = {"tokenizer_pre": name, "token_merges": merges, "bos_token_id": ids["<|endoftext|>"], "eos_token_id": end}
     write_gguf(HERE / f"{name}.gguf", "gpt2", tokens, kinds, **more)
-    write_texts(HERE / f"{name}.txt", lambda text: tokenizer.encode(text, add_special_tokens=False).ids)
+    more_texts = [UNMERGED, f"an{UNMERGED} word"] if name == "smaug-bpe" else []
+    write_texts(HERE / f"{name}.txt", lambda text: tokenizer.encode(text, add_special_tokens=False).ids, more_texts)
 
 
 def sentence_piece(name, **options):

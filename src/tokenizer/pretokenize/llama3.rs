@@ -52,7 +52,7 @@ fn others(text: &str) -> Option<usize> {
     (len > 0).then(|| text.len() - tail.len() + run(tail, is_newline))
 }
 
-fn lines(text: &str) -> Option<usize> {
+pub(super) fn lines(text: &str) -> Option<usize> {
     let blank = text.get(..run_of(text, Class::Space))?;
     // CR and LF are one byte each.
     blank.rfind(is_newline).map(|last| last + 1)

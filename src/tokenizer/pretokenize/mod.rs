@@ -4,18 +4,23 @@
 //! ordered alternatives tried at the start of what is left, as in the regular expression that the vocabulary was
 //! trained with, with a backtracking engine's greedy choice. Every scanner is linear in the text.
 //!
-//! | name                            | scanner                                         |
-//! |---------------------------------|-------------------------------------------------|
-//! | `gpt-2`                         | [`gpt2`]                                        |
-//! | `smollm`                        | every number character alone, then [`gpt2`]     |
-//! | `llama-bpe` `llama3` `llama-v3` | [`llama3`] with up to three digits in a word    |
-//! | `qwen2`                         | [`llama3`] with one digit in a word, after NFC  |
-//! | `default`, or no name           | [`generic`]: four patterns one after the other  |
+//! | names                                                             | scanner                                         |
+//! |-------------------------------------------------------------------|-------------------------------------------------|
+//! | `gpt-2` `gpt2`, `trillion` t, `a.x-4.0` `granite-docling` `mellum` | [`gpt2`]                                        |
+//! | `smollm` t, `refact` `starcoder`                                  | every number character alone, then [`gpt2`]     |
+//! | `llama-bpe` `llama3` `llama-v3` `midm-2.0` t, `falcon3` `falcon-h1` `lfm2` `pixtral` | [`llama3`] with up to three digits in a word; a word that is a token is not merged |
+//! | `smaug-bpe` `dbrx`                                                | the same, and merged                            |
+//! | `qwen2` `kormo` t, `deepseek-r1-qwen` `megrez`                    | [`llama3`] with one digit in a word, after NFC  |
+//! | `tekken`                                                          | [`tekken`]; a word that is a token is not merged |
+//! | `default`, or no name                                             | [`generic`]: four patterns one after the other  |
 //!
-//! Without the feature `unicode` there are no `qwen2` and no [`generic`].
+//! Without the feature `unicode` there are no `qwen2`, no [`tekken`] and no [`generic`].
 //!
 //! Sources: the `pre_tokenizer` of the tokenizers published with the models; `generic` is what llama.cpp does with a
-//! file that has no name.
+//! file that has no name. The other names of a rule are those that llama.cpp's `llama-vocab.cpp` has for it, of models that
+//! are a llama or a qwen2; t stands behind those whose `tokenizer.json` was seen, quoted at llama.cpp's pull requests 12556
+//! (trillion), 14626 (midm-2.0) and 18032 (kormo). `lfm2` also stands in files of LFM2.5, whose own rule differs a little,
+//! and which are no llama.
 
 mod class;
 #[cfg(feature = "unicode")]
@@ -23,15 +28,8 @@ mod generic;
 mod gpt2;
 mod letters;
 mod llama3;
-
-/// The names, for an error.
-#[cfg(not(feature = "unicode"))]
-pub(super) const NAMES: &str = "\"gpt-2\", \"llama-bpe\", \"llama3\", \"llama-v3\" and \"smollm\"; in other builds \"qwen2\" and \"default\" too";
-
-/// The names, for an error.
 #[cfg(feature = "unicode")]
-pub(super) const NAMES: &str =
-    "\"gpt-2\", \"llama-bpe\", \"llama3\", \"llama-v3\", \"qwen2\", \"smollm\" and \"default\"";
+mod tekken;
 
 /// A pre-tokenizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,35 +37,75 @@ pub(super) enum Pre {
     Gpt2,
     Smollm,
     Llama3,
+    /// As [`Llama3`](Pre::Llama3), but every word is merged.
+    Smaug,
     #[cfg(feature = "unicode")]
     Qwen2,
     #[cfg(feature = "unicode")]
+    Tekken,
+    #[cfg(feature = "unicode")]
     Generic,
+}
+
+/// The names in `tokenizer.ggml.pre`.
+const NAMED: &[(&str, Pre)] = &[
+    ("gpt-2", Pre::Gpt2),
+    ("gpt2", Pre::Gpt2),
+    ("a.x-4.0", Pre::Gpt2),
+    ("granite-docling", Pre::Gpt2),
+    ("mellum", Pre::Gpt2),
+    ("trillion", Pre::Gpt2),
+    ("smollm", Pre::Smollm),
+    ("refact", Pre::Smollm),
+    ("starcoder", Pre::Smollm),
+    ("llama-bpe", Pre::Llama3),
+    ("llama3", Pre::Llama3),
+    ("llama-v3", Pre::Llama3),
+    ("falcon-h1", Pre::Llama3),
+    ("falcon3", Pre::Llama3),
+    ("lfm2", Pre::Llama3),
+    ("midm-2.0", Pre::Llama3),
+    ("pixtral", Pre::Llama3),
+    ("smaug-bpe", Pre::Smaug),
+    ("dbrx", Pre::Smaug),
+    #[cfg(feature = "unicode")]
+    ("qwen2", Pre::Qwen2),
+    #[cfg(feature = "unicode")]
+    ("deepseek-r1-qwen", Pre::Qwen2),
+    #[cfg(feature = "unicode")]
+    ("kormo", Pre::Qwen2),
+    #[cfg(feature = "unicode")]
+    ("megrez", Pre::Qwen2),
+    #[cfg(feature = "unicode")]
+    ("tekken", Pre::Tekken),
+    #[cfg(feature = "unicode")]
+    ("default", Pre::Generic),
+];
+
+/// Every name, for an error.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    NAMED.iter().map(|(name, _)| *name)
 }
 
 impl Pre {
     /// The pre-tokenizer with this name in `tokenizer.ggml.pre`.
     pub(super) fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "gpt-2" => Self::Gpt2,
-            "smollm" => Self::Smollm,
-            "llama-bpe" | "llama3" | "llama-v3" => Self::Llama3,
-            #[cfg(feature = "unicode")]
-            "qwen2" => Self::Qwen2,
-            #[cfg(feature = "unicode")]
-            "default" => Self::Generic,
-            _ => return None,
-        })
+        NAMED.iter().find(|(known, _)| *known == name).map(|(_, pre)| *pre)
     }
 
     /// Whether a word that is a token is taken as it is, without looking at merges.
     pub(super) fn ignores_merges(self) -> bool {
-        self == Self::Llama3
+        match self {
+            #[cfg(feature = "unicode")]
+            Self::Tekken => true,
+            other => other == Self::Llama3,
+        }
     }
 
     /// Whether a text begins with BOS when the file does not say.
     pub(super) fn adds_bos(self) -> bool {
-        self == Self::Llama3
+        // The same two.
+        self.ignores_merges()
     }
 
     /// Whether the reference brings the text to normal form C first.
@@ -81,9 +119,11 @@ impl Pre {
         match self {
             Self::Gpt2 => scan(text, gpt2::first, word),
             Self::Smollm => scan(text, class::number_or_rest, &mut |part| scan(part, gpt2::first, word)),
-            Self::Llama3 => scan(text, |text| llama3::first(text, 3), word),
+            Self::Llama3 | Self::Smaug => scan(text, |text| llama3::first(text, 3), word),
             #[cfg(feature = "unicode")]
             Self::Qwen2 => scan(text, |text| llama3::first(text, 1), word),
+            #[cfg(feature = "unicode")]
+            Self::Tekken => scan(text, tekken::first, word),
             #[cfg(feature = "unicode")]
             Self::Generic => generic::split(text, word),
         }

@@ -44,13 +44,21 @@ fn qwen2_one_digit() {
 }
 
 #[test]
+fn tekken_words() {
+    assert_eq!(words(Pre::Tekken, "HelloWORLDly ABC aB"), ["Hello", "WORLDly", " ABC", " a", "B"]);
+    assert_eq!(words(Pre::Tekken, "it's 123//\n x"), ["it", "'s", " ", "1", "2", "3", "//\n", " x"]);
+    assert_eq!(words(Pre::Tekken, "字A字Bc ǅx"), ["字A字Bc", " ǅx"]);
+    assert_eq!(words(Pre::Tekken, "\u{301}AB \u{301}a"), ["\u{301}", "AB", " \u{301}a"]);
+}
+
+#[test]
 fn generic_passes() {
     assert_eq!(words(Pre::Generic, "a: 12345 b<"), ["a", ":", " ", "123", "45", " b", "<"]);
 }
 
 #[test]
 fn every_text_is_covered() {
-    for pre in [Pre::Gpt2, Pre::Smollm, Pre::Llama3, Pre::Qwen2, Pre::Generic] {
+    for pre in [Pre::Gpt2, Pre::Smollm, Pre::Llama3, Pre::Qwen2, Pre::Tekken, Pre::Generic] {
         for c in ('\0'..='\u{3000}').chain(['\u{10ffff}', '\u{e000}', '\u{1f600}']) {
             words(pre, &[c, c, ' ', c, '\n', c].iter().collect::<String>());
         }
