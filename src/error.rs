@@ -51,8 +51,15 @@ pub enum Error {
         /// Width of the language model.
         text: usize,
     },
-    /// The language model's tokenizer.
+    /// A text cannot be tokenized.
     Tokenizer(TokenizerError),
+    /// The tokenizer that a file describes.
+    Vocab {
+        /// Which file: a path, or what it is for.
+        name: String,
+        /// Why it is none.
+        error: TokenizerError,
+    },
     /// The tokenizer and the language model do not belong together.
     Vocabulary {
         /// Tokens of the tokenizer.
@@ -177,6 +184,7 @@ impl fmt::Display for Error {
                 f.write_str("the two files do not belong together")
             }
             Error::Tokenizer(error) => error.fmt(f),
+            Error::Vocab { name, error } => write!(f, "{name}: {error}"),
             Error::Vocabulary { tokens, rows } => {
                 write!(f, "the tokenizer has {tokens} tokens, the embedding table {rows} rows")
             }

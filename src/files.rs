@@ -3,7 +3,7 @@
 
 use crate::error::Error;
 use crate::model::{Bytes, Model, TowerFiles};
-use ocelli_gguf::{Gguf, SplitName};
+use ocelli_gguf::{Gguf, SplitInfo, SplitName};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -61,17 +61,46 @@ impl Model<'static> {
 /// Opens a file, or all files of the split one it belongs to.
 fn open(path: &Path, load: Load) -> Result<TowerFiles<'static>, Error> {
     let name = path.display().to_string();
-    let parts = paths(path).iter().map(|path| bytes(path, load)).collect::<Result<_, _>>()?;
+    let parts = paths(path)?.iter().map(|path| bytes(path, load)).collect::<Result<_, _>>()?;
     Ok(TowerFiles { name, parts })
 }
 
-/// A file, or all files of the split one it belongs to.
-pub(crate) fn paths(path: &Path) -> Vec<PathBuf> {
-    let file_name = path.file_name().and_then(|n| n.to_str());
-    match file_name.and_then(SplitName::parse) {
-        Some(split) => split.all().map(|part| path.with_file_name(part.to_string())).collect(),
-        None => [path.to_path_buf()].into(),
+/// A file, or all files of the split one that it is part of. The file says which it is, not its name: a whole model may keep the
+/// name of a part that it was made of.
+///
+/// # Errors
+/// The file cannot be read, has another place among its parts than its name says, or one of them is missing.
+pub(crate) fn paths(path: &Path) -> Result<Vec<PathBuf>, Error> {
+    let alone = || Ok([path.to_path_buf()].into());
+    let Some(name) = path.file_name().and_then(|n| n.to_str()).and_then(SplitName::parse) else {
+        // What is a part under such a name is refused where all parts are put together.
+        return alone();
+    };
+    let bytes = bytes(path, Load::Map)?;
+    let at = |error| Error::File { name: path.display().to_string(), error };
+    let Some(info) = Gguf::parse(bytes.get()).and_then(|file| SplitInfo::of(&file)).map_err(at)? else {
+        return alone();
+    };
+    if info.count == 1 {
+        return alone();
     }
+    let SplitInfo { number, count, .. } = info;
+    let this = std::format!("part {} of {count} by its split.no and split.count", u64::from(number) + 1);
+    if (number, count) != (name.number, name.count) {
+        let what = std::format!("is {this}, which its name contradicts: the other parts are found by it");
+        return Err(Error::Path { path: path.to_path_buf(), what });
+    }
+    // One by one: a name may claim billions of parts.
+    let mut parts = Vec::new();
+    for part in name.all() {
+        let part = path.with_file_name(part.to_string());
+        if !part.exists() {
+            let what = std::format!("is missing: {} is {this}", path.display());
+            return Err(Error::Path { path: part, what });
+        }
+        parts.push(part);
+    }
+    Ok(parts)
 }
 
 /// A file's bytes.

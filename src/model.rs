@@ -19,6 +19,25 @@ pub enum Bytes<'a> {
     /// Mapped: pages come from the file when they are first used.
     #[cfg(feature = "std")]
     Mapped(memmap2::Mmap),
+    /// Of a file that is still to be written: enough to read what it says, not to compute with it.
+    #[cfg(feature = "cli")]
+    Beginning(Beginning),
+}
+
+/// See [`Bytes::Beginning`].
+#[cfg(feature = "cli")]
+#[derive(Debug)]
+pub struct Beginning {
+    bytes: Vec<u8>,
+    len: usize,
+}
+
+#[cfg(feature = "cli")]
+impl Beginning {
+    /// The first bytes of a file of `len`.
+    pub(crate) fn new(bytes: Vec<u8>, len: usize) -> Beginning {
+        Beginning { bytes, len }
+    }
 }
 
 impl Bytes<'_> {
@@ -29,7 +48,18 @@ impl Bytes<'_> {
             Bytes::Owned(bytes) => bytes,
             #[cfg(feature = "std")]
             Bytes::Mapped(map) => map,
+            #[cfg(feature = "cli")]
+            Bytes::Beginning(beginning) => &beginning.bytes,
         }
+    }
+
+    /// The file that they are.
+    fn parse(&self) -> Result<Gguf<'_>, ocelli_gguf::Error> {
+        #[cfg(feature = "cli")]
+        if let Bytes::Beginning(Beginning { bytes, len }) = self {
+            return Gguf::parse_beginning(bytes, *len);
+        }
+        Gguf::parse(self.get())
     }
 }
 
@@ -47,7 +77,7 @@ impl TowerFiles<'_> {
     pub(crate) fn shards(&self) -> Result<Shards<'_>, Error> {
         let at = |error| Error::File { name: self.name.clone(), error };
         let files: Vec<Gguf<'_>> =
-            self.parts.iter().map(|part| Gguf::parse(part.get())).collect::<Result<_, _>>().map_err(at)?;
+            self.parts.iter().map(Bytes::parse).collect::<Result<_, _>>().map_err(at)?;
         Shards::new(files).map_err(at)
     }
 
@@ -64,7 +94,7 @@ pub struct Model<'a> {
     decoder: Box<dyn Decoder>,
     encoder: Option<Box<dyn Encoder>>,
     tokenizer: Tokenizer,
-    /// `clip.projector_type`, by which a built-in template is chosen.
+    /// What [`ocelli_models::projector`] says, by which a built-in template is chosen.
     projector: Option<String>,
     name: Option<String>,
 }
@@ -88,7 +118,8 @@ impl<'a> Model<'a> {
         let shards = text.shards()?;
         let at = |error| Error::Model { name: text.name.clone(), error };
         let decoder = ocelli_models::decoder(&Source::new(&shards, 0)).map_err(at)?;
-        let tokenizer = Tokenizer::from_gguf(shards.first())?;
+        let tokenizer = Tokenizer::from_gguf(shards.first())
+            .map_err(|error| Error::Vocab { name: text.name.clone(), error })?;
         if tokenizer.len() > decoder.vocabulary() {
             return Err(Error::Vocabulary { tokens: tokenizer.len(), rows: decoder.vocabulary() });
         }
@@ -103,7 +134,7 @@ impl<'a> Model<'a> {
         {
             return Err(Error::Widths { vision: encoder.width(), text: decoder.width() });
         }
-        Ok(Model { text, vision, decoder, encoder, tokenizer, projector: projector.flatten(), name })
+        Ok(Model { text, vision, decoder, encoder, tokenizer, projector, name })
     }
 
     /// The language model.
@@ -166,12 +197,12 @@ fn read_encoder(
     vision: &TowerFiles<'_>,
     first: usize,
     instead: &Instead<'_>,
-) -> Result<(Box<dyn Encoder>, Option<String>), Error> {
+) -> Result<(Box<dyn Encoder>, String), Error> {
     let shards = vision.shards()?;
-    let encoder = ocelli_models::encoder(&Source::new(&shards, first).with(instead))
-        .map_err(|error| Error::Model { name: vision.name.clone(), error })?;
-    let projector = shards.first().optional::<&str>("clip.projector_type").ok().flatten();
-    Ok((encoder, projector.map(ToString::to_string)))
+    let at = |error| Error::Model { name: vision.name.clone(), error };
+    let encoder = ocelli_models::encoder(&Source::new(&shards, first).with(instead)).map_err(at)?;
+    let projector = ocelli_models::projector(shards.first()).map_err(at)?;
+    Ok((encoder, projector.to_string()))
 }
 
 /// A borrowed view of the files for a run.

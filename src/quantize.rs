@@ -100,7 +100,7 @@ pub fn quantize(
     means: Means<'_>,
     listener: &mut dyn Listener,
 ) -> Result<Made, Failure> {
-    let paths = paths(from);
+    let paths = paths(from).map_err(Failure::Open)?;
     let parts = paths.iter().map(|path| bytes(path, Load::Map)).collect::<Result<Vec<_>, _>>();
     let parts = parts.map_err(Failure::Open)?;
     let broken = |error: ocelli_quantize::Error| Failure::Quantize { path: from.into(), error };

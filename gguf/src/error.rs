@@ -279,6 +279,11 @@ impl fmt::Display for Error {
             Self::MissingTensor { name } => write!(f, "the file has no tensor {}", Name(name)),
 
             Self::NoFiles => f.write_str("no file was given"),
+            Self::SplitCount { files: 1, count, .. } => write!(
+                f,
+                "the file is one of {count} of a split model by its split.count, and the others were not given; they are \
+                 found where its name ends in -00001-of-{count:05}.gguf or another of these numbers"
+            ),
             Self::SplitCount { file, files, count } => {
                 write!(f, "file {} of {files} says that the model has {count} files", file + 1)
             }

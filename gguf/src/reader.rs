@@ -33,8 +33,14 @@ struct Entry<'a> {
 impl<'a> Gguf<'a> {
     /// Reads the file's own description of itself and checks every word of it.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
+        Self::parse_beginning(bytes, bytes.len())
+    }
+
+    /// The same of a file of `len` bytes of which only the beginning is here: tensors that lie beyond it have no
+    /// [`data`](TensorInfo::data). For looking at a file before it is written, or while it is on its way.
+    pub fn parse_beginning(bytes: &'a [u8], len: usize) -> Result<Self, Error> {
         let Head { version, alignment, metadata, by_key, descriptions, by_name, end } = Head::read(bytes)?;
-        let tensors = place_all(bytes, &descriptions, end as u64, u64::from(alignment))?;
+        let tensors = place_all((bytes, len), &descriptions, end as u64, u64::from(alignment))?;
         Ok(Self { version, alignment, metadata, tensors, by_key, by_name })
     }
 
@@ -225,7 +231,7 @@ fn read_descriptions<'a>(
 ///
 /// With at most 2^16 tensors of together at most 2^43 bytes and an alignment of at most 2^31, no sum reaches 2^48.
 fn place_all<'a>(
-    bytes: &'a [u8],
+    file: (&'a [u8], usize),
     descriptions: &[Description<'a>],
     header_end: u64,
     alignment: u64,
@@ -234,8 +240,8 @@ fn place_all<'a>(
     let mut tensors = Vec::with_capacity(descriptions.len());
     let mut offset = 0u64;
     for description in descriptions {
-        let tensor = description.place(bytes, data_start, offset)?;
-        offset = (offset + tensor.data.len() as u64).next_multiple_of(alignment);
+        let tensor = description.place(file, data_start, offset)?;
+        offset = (offset + tensor.range().len() as u64).next_multiple_of(alignment);
         tensors.push(tensor);
     }
     Ok(tensors)

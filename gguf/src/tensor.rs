@@ -23,8 +23,10 @@ pub struct TensorInfo<'a> {
     pub kind: TensorType,
     /// Where in the file the bytes begin.
     pub offset: usize,
-    /// The bytes.
+    /// The bytes; none where only the [beginning](crate::Gguf::parse_beginning) of the file is here.
     pub data: &'a [u8],
+    /// How many they are.
+    len: usize,
     n_dims: u8,
     extents: [usize; MAX_DIMS],
     elements: usize,
@@ -58,7 +60,7 @@ impl<'a> TensorInfo<'a> {
 
     /// The byte range in the file.
     pub fn range(&self) -> Range<usize> {
-        self.offset..self.offset + self.data.len()
+        self.offset..self.offset + self.len
     }
 }
 
@@ -101,10 +103,11 @@ impl<'a> Description<'a> {
         Ok(Self { at, name, kind, n_dims, extents, elements, offset, offset_at })
     }
 
-    /// Places the tensor in the data section: it begins where the one before it ended, padded (`expected`).
+    /// Places the tensor in the data section: it begins where the one before it ended, padded (`expected`). Of the file
+    /// there are these bytes, of so many.
     pub(crate) fn place(
         &self,
-        file: &'a [u8],
+        (file, file_len): (&'a [u8], usize),
         data_start: u64,
         expected: u64,
     ) -> Result<TensorInfo<'a>, Error> {
@@ -120,19 +123,13 @@ impl<'a> Description<'a> {
         // At most 2^40 values of at most 8 bytes each.
         let len = (self.elements / self.kind.block_len()) as u64 * self.kind.block_bytes() as u64;
         let start = data_start.saturating_add(expected);
-        let data = usize::try_from(start).ok().zip(usize::try_from(start.saturating_add(len)).ok());
-        let data = data.and_then(|(start, end)| Some((start, file.get(start..end)?)));
-        let Some((offset, data)) = data else {
-            return Err(Error::OutsideFile {
-                name: name.into(),
-                at: self.at,
-                start,
-                len,
-                file_len: file.len(),
-            });
+        let place = usize::try_from(start).ok().zip(usize::try_from(start.saturating_add(len)).ok());
+        let Some((offset, end)) = place.filter(|(_, end)| *end <= file_len) else {
+            return Err(Error::OutsideFile { name: name.into(), at: self.at, start, len, file_len });
         };
+        let data = file.get(offset..end).unwrap_or_default();
         let Self { kind, n_dims, extents, elements, .. } = *self;
-        Ok(TensorInfo { name, kind, offset, data, n_dims, extents, elements })
+        Ok(TensorInfo { name, kind, offset, data, len: end - offset, n_dims, extents, elements })
     }
 }
 

@@ -138,3 +138,26 @@ fn numbers_of_types() {
     assert_eq!(TensorType::Q4_K.bytes_of(511), None);
     assert_eq!(TensorType::F64.bytes_of(usize::MAX), None);
 }
+
+/// A file that is still to come: its beginning says what it will hold.
+#[test]
+fn a_beginning_of_a_file_says_what_it_will_be() {
+    let whole = sample(2);
+    let file = Gguf::parse(&whole).unwrap();
+    let first = file.tensors().iter().map(|tensor| tensor.offset).min().unwrap();
+    for end in [first, first + 1, whole.len()] {
+        let early = Gguf::parse_beginning(&whole[..end], whole.len()).unwrap();
+        assert_eq!(early.tensors().len(), file.tensors().len());
+        for (there, tensor) in early.tensors().iter().zip(file.tensors()) {
+            assert_eq!(
+                (there.name, there.range(), there.dims()),
+                (tensor.name, tensor.range(), tensor.dims())
+            );
+            let data = if tensor.range().end <= end { tensor.data } else { &[] };
+            assert_eq!(there.data, data);
+        }
+    }
+    let error = Gguf::parse_beginning(&whole[..first], first).unwrap_err();
+    assert!(matches!(error, Error::OutsideFile { file_len, .. } if file_len == first));
+    assert!(Gguf::parse_beginning(&whole[..first - 100], whole.len()).is_err(), "not even what it says");
+}

@@ -15,9 +15,11 @@
 extern crate alloc;
 
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use ocelli_gguf::Gguf;
 use ocelli_kernels::tape::{Tape, TapeError};
 
 pub mod clip;
@@ -156,22 +158,46 @@ pub fn decoder(source: &Source<'_>) -> Result<Box<dyn Decoder>, Error> {
     (DECODERS.iter().find(|d| d.name == name).ok_or_else(unknown)?.read)(source)
 }
 
+/// The projector that a vision tower's file names, by which everybody knows what the tower is.
+///
+/// `clip.projector_type`, or `clip.vision.projector_type` where a file has encoders of several kinds; an empty name is none.
+/// Without either it is `mlp` where `clip.has_llava_projector` is true: those files were written before there was another
+/// projector.
+///
+/// # Errors
+/// The file says that it has no vision encoder, names two projectors, or none.
+pub fn projector<'a>(file: &Gguf<'a>) -> Result<&'a str, Error> {
+    const KEY: &str = "clip.projector_type";
+    if file.optional("clip.has_vision_encoder")? == Some(false) {
+        let what = "a file without a vision encoder";
+        return Err(Error::Unsupported { what, found: "clip.has_vision_encoder is false".into() });
+    }
+    let named = |key| Ok::<_, Error>(file.optional::<&str>(key)?.filter(|name| !name.is_empty()));
+    match (named(KEY)?, named("clip.vision.projector_type")?) {
+        (Some(name), Some(other)) if name != other => {
+            let found = format!("{KEY} is '{name}' and clip.vision.projector_type '{other}'");
+            Err(Error::Unsupported { what: "a tower with two projectors", found })
+        }
+        (Some(name), _) | (None, Some(name)) => Ok(name),
+        (None, None) if file.optional("clip.has_llava_projector")? == Some(true) => Ok("mlp"),
+        (None, None) => match file.require::<&str>(KEY)? {
+            "" => Err(Error::Architecture { key: KEY, found: String::new(), known: encoders() }),
+            name => Ok(name),
+        },
+    }
+}
+
 /// Reads the vision tower of a file.
 ///
 /// # Errors
-/// The projector is not one of [`ENCODERS`], or the file does not hold what it says.
+/// The [`projector`] is not one of [`ENCODERS`], or the file does not hold what it says.
 pub fn encoder(source: &Source<'_>) -> Result<Box<dyn Encoder>, Error> {
-    let file = source.file();
-    let name = match (file.optional("clip.vision.projector_type")?, file.optional("clip.projector_type")?) {
-        (Some(name), _) | (None, Some(name)) => name,
-        // The first LLaVA files were written before there was another projector.
-        (None, None) if file.optional("clip.has_llava_projector")? == Some(true) => "mlp",
-        (None, None) => file.require::<&str>("clip.projector_type")?,
-    };
-    let unknown = || Error::Architecture {
-        key: "clip.projector_type",
-        found: name.into(),
-        known: ENCODERS.iter().map(|d| d.name).collect(),
-    };
+    let name = projector(source.file())?;
+    let unknown =
+        || Error::Architecture { key: "clip.projector_type", found: name.into(), known: encoders() };
     (ENCODERS.iter().find(|d| d.name == name).ok_or_else(unknown)?.read)(source)
+}
+
+fn encoders() -> Vec<&'static str> {
+    ENCODERS.iter().map(|encoder| encoder.name).collect()
 }

@@ -87,6 +87,8 @@ pub enum RecipeError {
         /// What it is.
         value: u32,
     },
+    /// The mean or the standard deviation of a colour is no number, or one that nothing can be divided by.
+    Colors,
     /// The image has no pixels.
     ZeroSide {
         /// Width in pixels.
@@ -114,6 +116,9 @@ impl fmt::Display for RecipeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Recipe { what, value } => write!(f, "image recipe: {what}, not {value}"),
+            Self::Colors => f.write_str(
+                "image recipe: the mean and the standard deviation of each colour must be finite, and the latter not zero",
+            ),
             Self::ZeroSide { width, height } => {
                 write!(f, "an image of {width}×{height} pixels has no pixels")
             }
@@ -288,7 +293,7 @@ impl ImageRecipe {
         }
         if self.std.iter().any(|s| !(s.is_finite() && *s != 0.0)) || self.mean.iter().any(|m| !m.is_finite())
         {
-            return refuse("mean and std must be finite and std not zero, in 3 channels", 3);
+            return Err(RecipeError::Colors);
         }
         match self.geometry {
             Geometry::ShortestEdgeCrop { edge } if edge < self.tile => {

@@ -151,7 +151,7 @@ impl<'a> Source<'a> {
             .ok_or_else(|| Error::Format { tensor: name.to_string(), kind: info.kind })?;
         let weight = Weight { file: self.first + shard, offset: info.offset, format, height, width, padding };
         let elements = height.checked_mul(stored);
-        if !whole_rows || elements != Some(info.elements()) || weight.len() != Some(info.data.len()) {
+        if !whole_rows || elements != Some(info.elements()) || weight.len() != Some(info.range().len()) {
             let found = info.dims().to_vec();
             return Err(Error::Shape { tensor: name.to_string(), expected: (height, width), found });
         }

@@ -90,11 +90,12 @@ impl Inspect {
         let architecture = text("general.architecture").unwrap_or("none");
         writeln!(out, "\nEngine")?;
         if architecture == "clip" {
-            let named = text("clip.vision.projector_type").or_else(|| text("clip.projector_type"));
-            let projector = named.unwrap_or("none");
-            match ENCODERS.iter().find(|e| e.name == projector) {
-                Some(entry) => writeln!(out, "  vision tower '{projector}': {}", entry.models)?,
-                None => unsupported(out, "vision tower ", projector, ENCODERS.iter().map(|e| e.name))?,
+            match ocelli_models::projector(file) {
+                Err(error) => writeln!(out, "  {error}")?,
+                Ok(projector) => match ENCODERS.iter().find(|e| e.name == projector) {
+                    Some(entry) => writeln!(out, "  vision tower '{projector}': {}", entry.models)?,
+                    None => unsupported(out, "vision tower ", projector, ENCODERS.iter().map(|e| e.name))?,
+                },
             }
         } else if DECODERS.iter().any(|d| d.name == architecture) {
             writeln!(out, "  language model '{architecture}'")?;

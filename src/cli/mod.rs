@@ -196,6 +196,7 @@ fn engine_code(error: &Error) -> u8 {
         | Error::Widths { .. }
         | Error::Vocabulary { .. }
         | Error::Tokenizer(_)
+        | Error::Vocab { .. }
         | Error::Tape(_)
         | Error::Encode { .. }
         | Error::NotANumber => 3,

@@ -107,9 +107,128 @@ fn a_split_model_is_loaded_by_any_of_its_files() {
     }
     let first = parts[0].display().to_string();
     std::fs::remove_file(&parts[1]).unwrap();
-    refused(&ocelli(&["run", "--model", &first, "x"]), 3, &["model-00002-of-00003.gguf"]);
+    let asked_for = "model-00001-of-00003.gguf is part 1 of 3 by its split.no and split.count";
+    for command in ["run", "plan"] {
+        let ran = ocelli(&[command, "--model", &first]);
+        refused(&ran, 3, &["model-00002-of-00003.gguf: is missing", asked_for]);
+    }
+    let small = folder.join("small.gguf").display().to_string();
+    let ran = ocelli(&["quantize", &first, &small, "--type", "q8_0"]);
+    refused(&ran, 3, &["model-00002-of-00003.gguf: is missing", asked_for]);
     std::fs::copy(&parts[2], &parts[1]).unwrap();
     refused(&ocelli(&["run", "--model", &first, "x"]), 3, &["model-0000"]);
+    let _ = std::fs::remove_dir_all(folder);
+}
+
+/// What a file is part of, it says itself: a name that looks like a part's asks for nothing.
+#[test]
+fn a_file_is_a_part_by_its_own_word_and_not_by_its_name() {
+    let folder = fresh_folder("part-names");
+    let at = |name: &str| folder.join(name).display().to_string();
+    copy("mmproj-smolvlm-x2.gguf", &folder.join("mmproj-00003-of-00004.gguf"));
+    let whole = copy("smolvlm.gguf", &folder.join("model-00001-of-00002.gguf"));
+    sees(&["--model", &whole]);
+    sees(&["--no-mmap", "--model", &whole]);
+    let small = at("model-00007-of-00009.gguf");
+    let ran = ocelli(&["quantize", &whole, &small, "--type", "q8_0"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert_eq!(ocelli(&["plan", "--model", &small, "--no-mmproj"]).code, Some(0));
+    // One part of one, with the keys of a split model.
+    let bytes = std::fs::read(golden("smolvlm.gguf")).unwrap();
+    let file = Gguf::parse(&bytes).unwrap();
+    let mut writer = Writer::new();
+    writer.metadata("split.no", 0u16).metadata("split.count", 1u16);
+    writer.metadata("split.tensors.count", file.tensors().len() as i32);
+    file.metadata().for_each(|(key, value)| add(&mut writer, key, &value));
+    for tensor in file.tensors() {
+        writer.tensor(tensor.name, tensor.kind, tensor.dims(), tensor.data);
+    }
+    let one = writer.finish().unwrap();
+    for name in ["one-00001-of-00001.gguf", "one.gguf", "one-00002-of-00003.gguf"] {
+        std::fs::write(at(name), &one).unwrap();
+        sees(&["--model", &at(name)]);
+    }
+    // A part under the name of another, and under one that is no part's.
+    let parts = split("smolvlm.gguf", &folder);
+    let (second, other) = (parts[1].display().to_string(), at("other-00001-of-00003.gguf"));
+    std::fs::rename(&second, &other).unwrap();
+    let ran = ocelli(&["run", "--model", &other, "x"]);
+    refused(&ran, 3, &["other-00001-of-00003.gguf", "part 2 of 3 by its split.no and split.count"]);
+    std::fs::rename(&other, at("other.gguf")).unwrap();
+    let ran = ocelli(&["run", "--model", &at("other.gguf"), "x"]);
+    refused(&ran, 3, &["other.gguf", "one of 3 of a split model by its split.count", "-00001-of-00003.gguf"]);
+    let _ = std::fs::remove_dir_all(folder);
+}
+
+/// The oldest towers of LLaVA-1.5 name no projector; with their language model, which has no template, they are asked as
+/// the same tower that names it.
+#[test]
+fn a_tower_is_asked_as_what_its_file_is_wherever_that_stands() {
+    let folder = fresh_folder("projectors");
+    let at = |name: &str| folder.join(name).display().to_string();
+    let written = |golden: &str, name: &str, without: &[&str], keys: &[(&str, &str)]| {
+        let bytes = std::fs::read(super::golden(golden)).unwrap();
+        let file = Gguf::parse(&bytes).unwrap();
+        let mut writer = Writer::new();
+        file.metadata()
+            .filter(|(key, _)| !without.contains(key))
+            .for_each(|(key, value)| add(&mut writer, key, &value));
+        for (key, value) in keys {
+            match value.parse::<bool>() {
+                Ok(flag) => writer.metadata(key, flag),
+                Err(_) => writer.metadata(key, *value),
+            };
+        }
+        for tensor in file.tensors() {
+            writer.tensor(tensor.name, tensor.kind, tensor.dims(), tensor.data);
+        }
+        std::fs::write(at(name), writer.finish().unwrap()).unwrap();
+        at(name)
+    };
+    let tower = |name: &str, keys: &[(&str, &str)]| {
+        let without = ["clip.projector_type", "clip.has_llava_projector", "clip.has_vision_encoder"];
+        written("mmproj-llava-legacy.gguf", name, &without, keys)
+    };
+    // Nothing in its name tells what it speaks, as in the published files.
+    let model = written("vicuna.gguf", "model.gguf", &["general.name"], &[("general.name", "LLaMA v2")]);
+    let photo = golden("photo.png");
+    let ask = |tower: &str| {
+        let model = ["run", "--json", "--model", &model, "--mmproj", tower];
+        ocelli(&[&model[..], &["--image", &photo, "-n", "3", QUESTION]].concat())
+    };
+    let alone = ocelli(&["run", "--model", &model, "--no-mmproj", "x"]);
+    assert!(alone.code != Some(0) && alone.err.contains("no chat template"), "{}", alone.err);
+    const NAME: &str = "clip.projector_type";
+    const VISION: &str = "clip.vision.projector_type";
+    const LLAVA: &str = "clip.has_llava_projector";
+    const SEES: &str = "clip.has_vision_encoder";
+    let wanted = super::one_line(&ask(&tower("named.gguf", &[(SEES, "true"), (NAME, "mlp")])));
+    assert!(wanted["image_tokens"].as_u64().unwrap() > 0);
+    for (name, keys) in [
+        ("old.gguf", &[(SEES, "true"), (LLAVA, "true")][..]),
+        ("older.gguf", &[(LLAVA, "true")]),
+        ("vision.gguf", &[(SEES, "true"), (VISION, "mlp")]),
+        ("both.gguf", &[(NAME, "mlp"), (VISION, "mlp")]),
+        ("empty.gguf", &[(NAME, ""), (VISION, "mlp")]),
+    ] {
+        let path = tower(name, keys);
+        let found = super::one_line(&ask(&path));
+        for key in ["ids", "prompt_tokens", "text"] {
+            assert_eq!(found[key], wanted[key], "{name}");
+        }
+        assert!(ocelli(&["inspect", &path]).out.contains("vision tower 'mlp': LLaVA-1.5"), "{name}");
+    }
+    for (name, keys, words) in [
+        ("none.gguf", &[(SEES, "true")][..], &[NAME][..]),
+        ("not.gguf", &[(SEES, "true"), (LLAVA, "false")], &[NAME]),
+        ("blind.gguf", &[(SEES, "false"), (NAME, "mlp")], &[SEES]),
+        ("two.gguf", &[(NAME, "mlp"), (VISION, "idefics3")], &[NAME, VISION, "mlp", "idefics3"]),
+    ] {
+        let path = tower(name, keys);
+        refused(&ask(&path), 3, &[&[name][..], words].concat());
+        let shown = ocelli(&["inspect", &path]);
+        assert!(words.iter().all(|word| shown.out.contains(word)), "{name}: {}", shown.out);
+    }
     let _ = std::fs::remove_dir_all(folder);
 }
 

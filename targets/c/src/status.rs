@@ -141,6 +141,7 @@ fn number(error: &Error) -> Status {
         Error::Model { .. }
         | Error::Widths { .. }
         | Error::Tokenizer(_)
+        | Error::Vocab { .. }
         | Error::Vocabulary { .. }
         | Error::Template(_)
         | Error::Tape(_) => BAD_MODEL,
