@@ -3,8 +3,11 @@
 //! Tensors are read piece by piece, so what is resident does not grow with the model. Everything that can be wrong with the
 //! checkpoint is found before a file is begun; a new file has its name when it is whole (`part.rs`).
 
+use crate::model::{Beginning, Bytes, Model, TowerFiles};
+use crate::options::Options;
 use crate::part::Part;
 use crate::quantize::Made;
+use crate::template::TemplateError;
 use ocelli_convert::{Checkpoint, Error, Folder, Plan};
 use ocelli_gguf::TensorType;
 use ocelli_quantize::{Means, RECIPES, Recipe};
@@ -145,6 +148,7 @@ pub fn convert(
     if let Some((path, _)) = files.iter().find(|(path, _)| !request.force && path.exists()) {
         return Err(Failure::Exists(path.clone()));
     }
+    read_back(&files).map_err(broken)?;
     let of: u64 = files.iter().map(|(_, plan)| numbers(plan)).sum();
     let mut before = 0;
     let mut made = Vec::new();
@@ -159,6 +163,56 @@ pub fn convert(
         made.push((path, what));
     }
     Ok(made)
+}
+
+/// Reads what the files will say as whoever runs them does, before a weight is touched: what could not be loaded is not
+/// written, and the error names the file of the checkpoint that says so, as far as that can be told.
+fn read_back(files: &[(PathBuf, Plan)]) -> Result<(), Error> {
+    let tower = |(path, plan): &(PathBuf, Plan)| -> Result<TowerFiles<'static>, Error> {
+        let (bytes, len) = plan.beginning()?;
+        // On a machine that cannot count so far nothing could map the file, but it may be written for another.
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        let name = path.display().to_string();
+        Ok(TowerFiles { name, parts: vec![Bytes::Beginning(Beginning::new(bytes, len))] })
+    };
+    let mut towers = files.iter().map(tower).collect::<Result<Vec<_>, _>>()?;
+    let vision = if towers.len() > 1 { towers.pop() } else { None };
+    let Some(text) = towers.pop() else { return Ok(()) };
+    let name = text.name.clone();
+    let loaded = Model::from_files(text, vision).and_then(|model| {
+        model.plan(&Options::default())?;
+        Ok(model)
+    });
+    let (file, why) = match loaded {
+        Ok(model) => {
+            note_of_template(&name, &model);
+            return Ok(());
+        }
+        // It may run on another machine.
+        Err(crate::Error::OutOfMemory { .. }) => return Ok(()),
+        Err(crate::Error::Vocab { error, .. }) => (tokens(files), error.to_string()),
+        Err(error @ crate::Error::Vocabulary { .. }) => (tokens(files), error.to_string()),
+        Err(crate::Error::Model { error: error @ ocelli_models::Error::Recipe(_), .. }) => {
+            ("preprocessor_config.json", error.to_string())
+        }
+        Err(crate::Error::Model { error, .. }) => ("config.json", error.to_string()),
+        Err(crate::Error::File { error, .. }) => ("config.json", error.to_string()),
+        Err(error) => ("config.json", error.to_string()),
+    };
+    Err(Error::Unreadable { file: file.into(), why })
+}
+
+/// The file of the checkpoint that the tokens are from.
+fn tokens(files: &[(PathBuf, Plan)]) -> &'static str {
+    files.first().map_or("", |(_, plan)| plan.tokens())
+}
+
+/// A chat template that this engine does not render is still the checkpoint's, and others may.
+fn note_of_template(path: &str, model: &Model<'_>) {
+    match model.chat_template() {
+        Ok(_) | Err(crate::Error::Template(TemplateError::Absent)) => {}
+        Err(error) => log::warn!("{path}: {error}; the model can be asked with --raw"),
+    }
 }
 
 fn numbers(plan: &Plan) -> u64 {
@@ -184,6 +238,17 @@ fn write(
     plan.write(disk, means, progress, &mut |bytes| part.write(bytes))?;
     made.bytes = part.finish().map_err(Error::Write)?;
     Ok(made)
+}
+
+/// The names in a folder, sorted.
+fn names(folder: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        // A name that is no UTF-8 is none that a checkpoint has.
+        names.extend(entry?.file_name().into_string());
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// A folder on the disk.
@@ -216,13 +281,12 @@ impl Folder for Disk {
     }
 
     fn files(&self) -> io::Result<Vec<String>> {
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(&self.path)? {
-            // A name that is no UTF-8 is none that a checkpoint has.
-            names.extend(entry?.file_name().into_string());
-        }
-        names.sort();
-        Ok(names)
+        names(&self.path)
+    }
+
+    fn files_in(&self, folder: &str) -> io::Result<Vec<String>> {
+        let path = self.path.join(folder);
+        if path.is_dir() { names(&path) } else { Ok(Vec::new()) }
     }
 
     fn size(&self, file: &str) -> io::Result<u64> {

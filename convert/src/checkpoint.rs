@@ -95,12 +95,15 @@ impl<'f> Checkpoint<'f> {
         common(&mut outline, recipe, name);
         self.text.write(&mut outline);
         let Text { vocabulary, decoder, .. } = &self.text;
-        Tokenizer::read(self.folder, &self.config, *vocabulary, decoder.without_bos)?.write(&mut outline);
+        let without_bos = decoder.without_bos;
+        let tokenizer = Tokenizer::read(self.folder, &self.config, *vocabulary, without_bos, self.sees())?;
+        let tokens = tokenizer.file;
+        tokenizer.write(&mut outline);
         let mut tensors = Vec::new();
         if let Some(factors) = &self.text.rope.factors {
             tensors.push(Tensor::made("rope_freqs.weight", factors.clone()));
         }
-        self.plan(outline, tensors, &self.text.tensors, recipe)
+        Ok(Plan { tokens, ..self.plan(outline, tensors, &self.text.tensors, recipe)? })
     }
 
     /// The file of the vision tower, if there is one.

@@ -20,6 +20,12 @@ pub enum Error {
     NoWeights,
     /// A file is no JSON.
     Json { file: String, error: serde_json::Error },
+    /// A JSON file begins with a byte order mark.
+    ByteOrderMark { file: String },
+    /// The output matrix is not there, and the configuration does not say that the embedding stands for it.
+    Untied { tensor: &'static str, found: String },
+    /// What would be written is no model that can be loaded.
+    Unreadable { file: String, why: String },
     /// A value of a JSON file is missing, or of the wrong kind.
     Entry { file: String, key: String, wanted: &'static str, found: String },
     /// A value is outside of what it can be.
@@ -98,6 +104,20 @@ impl fmt::Display for Error {
                 f.write_str("there is neither model.safetensors nor model.safetensors.index.json")
             }
             Self::Json { file, error } => write!(f, "{file} is no JSON: {error}"),
+            Self::ByteOrderMark { file } => {
+                write!(
+                    f,
+                    "{file} begins with a byte order mark, which JSON does not have: save it as UTF-8 without one"
+                )
+            }
+            Self::Untied { tensor, found } => write!(
+                f,
+                "tensor {tensor:?} is missing and by config.json the embedding does not stand for it (tie_word_embeddings is \
+                 {found}); is a file of the weights missing?"
+            ),
+            Self::Unreadable { file, why } => {
+                write!(f, "{file}: what it would become cannot be loaded: {why}")
+            }
             Self::Entry { file, key, wanted, found } => {
                 write!(f, "{file}: {key} should be {wanted} and is {found}")
             }

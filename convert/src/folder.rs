@@ -15,6 +15,15 @@ pub trait Folder: Sync {
     /// It cannot be listed.
     fn files(&self) -> io::Result<Vec<String>>;
 
+    /// The names of the files in a folder of it; none where there is no such folder.
+    ///
+    /// # Errors
+    /// It cannot be listed.
+    fn files_in(&self, folder: &str) -> io::Result<Vec<String>> {
+        let _ = folder;
+        Ok(Vec::new())
+    }
+
     /// The size of a file.
     ///
     /// # Errors
@@ -47,12 +56,13 @@ pub(crate) fn whole(folder: &dyn Folder, file: &str) -> Result<Option<Vec<u8>>, 
     Ok(Some(bytes))
 }
 
-/// Reads a text whole; `None` when it is not there.
+/// Reads a text whole, as Python's `open` does: every end of a line is a line feed. `None` when it is not there.
 pub(crate) fn text(folder: &dyn Folder, file: &str) -> Result<Option<String>, Error> {
     let Some(bytes) = whole(folder, file)? else { return Ok(None) };
     let wrong = |error: std::string::FromUtf8Error| Error::Utf8 {
         file: file.into(),
         at: error.utf8_error().valid_up_to(),
     };
-    String::from_utf8(bytes).map(Some).map_err(wrong)
+    let text = String::from_utf8(bytes).map_err(wrong)?;
+    Ok(Some(if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text }))
 }

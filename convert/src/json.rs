@@ -2,6 +2,10 @@
 //!
 //! A value that is absent and one that is `null` are the same: that is how these files are written. A value of the wrong
 //! kind is an error that names the file and the key.
+//!
+//! These files are Python's: it writes and reads `NaN`, `Infinity` and `-Infinity`, which JSON does not have. They are read as
+//! their names, so a file that has one where nothing reads it is fine, and where a number is asked for it is named. A byte
+//! order mark is refused, as Python does.
 
 use crate::error::Error;
 use crate::folder::{Folder, whole};
@@ -46,7 +50,13 @@ impl Json {
     /// Reads a file; `None` when it is not there.
     pub(crate) fn read(folder: &dyn Folder, file: &str) -> Result<Option<Json>, Error> {
         let Some(bytes) = whole(folder, file)? else { return Ok(None) };
-        let value = serde_json::from_slice(&bytes);
+        if bytes.starts_with(b"\xef\xbb\xbf") {
+            return Err(Error::ByteOrderMark { file: file.into() });
+        }
+        let value = serde_json::from_slice(&bytes).or_else(|error| {
+            let named = named(&bytes).ok_or(error)?;
+            serde_json::from_slice(&named)
+        });
         match value.map_err(|error| Error::Json { file: file.into(), error })? {
             Value::Object(map) => Ok(Some(Json { map, ..Json::empty(file) })),
             other => Err(Error::Entry {
@@ -76,6 +86,12 @@ impl Json {
     /// Every entry.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&String, &Value)> {
         self.map.iter()
+    }
+
+    /// This object with the entries of another, which count where both have one.
+    pub(crate) fn overlaid(mut self, other: Json) -> Json {
+        self.map.extend(other.map);
+        self
     }
 
     /// The object of a key.
@@ -138,7 +154,11 @@ impl Json {
             let [r, g, b] = list.as_slice() else { return None };
             Some([r.as_f64()? as f32, g.as_f64()? as f32, b.as_f64()? as f32])
         });
-        three.map(Some).ok_or_else(|| self.entry(key, "three numbers", value))
+        let three = three.ok_or_else(|| self.entry(key, "three numbers", value))?;
+        if three.iter().any(|number| !number.is_finite()) {
+            return Err(self.range(key, brief(value), "must be three numbers that 32 bits can hold"));
+        }
+        Ok(Some(three))
     }
 
     /// The error that this value is not of the wanted kind.
@@ -170,6 +190,37 @@ impl Json {
             rule,
         }
     }
+}
+
+/// The text with Python's numbers that are none as strings; `None` where there is none of them.
+fn named(text: &[u8]) -> Option<Vec<u8>> {
+    const WORDS: [&[u8]; 3] = [b"-Infinity", b"Infinity", b"NaN"];
+    let mut out = Vec::with_capacity(text.len());
+    let (mut at, mut inside, mut any) = (0, false, false);
+    while let Some(byte) = text.get(at) {
+        let rest = text.get(at..).unwrap_or_default();
+        let word = WORDS.iter().find(|word| !inside && rest.starts_with(word));
+        let taken = match (word, byte) {
+            (Some(word), _) => {
+                out.push(b'"');
+                out.extend_from_slice(word);
+                out.push(b'"');
+                any = true;
+                word.len()
+            }
+            (None, b'\\') if inside => {
+                out.extend(rest.iter().take(2));
+                2
+            }
+            (None, _) => {
+                inside ^= *byte == b'"';
+                out.push(*byte);
+                1
+            }
+        };
+        at += taken;
+    }
+    any.then_some(out)
 }
 
 /// A value in a message: its beginning is enough to find it.

@@ -55,6 +55,20 @@ impl Named {
         Ok(Named { left })
     }
 
+    /// Whether there is a tensor of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.left.contains_key(name)
+    }
+
+    /// Lets the one of two tied tensors that is there stand for the other, as transformers does.
+    pub(crate) fn stand_in(&mut self, name: &str, other: &str) {
+        if !self.has(name)
+            && let Some(found) = self.left.remove(other)
+        {
+            self.left.insert(name.into(), found);
+        }
+    }
+
     /// Takes the tensors of these rows; those of blocks from `kept` to `blocks` are left out.
     pub(crate) fn take(
         &mut self,

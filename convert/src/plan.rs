@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::layout::Placed;
 use crate::model::{Store, Turn};
 use core::convert::Infallible;
-use ocelli_gguf::{Gguf, Outline, TensorType, WriteError};
+use ocelli_gguf::{DEFAULT_ALIGNMENT, Gguf, Outline, TensorType, WriteError};
 use ocelli_quantize::{Described, Mixing, Recipe, fitting, wanted};
 
 /// Where a tensor's numbers come from.
@@ -78,6 +78,8 @@ pub struct Plan {
     pub(crate) files: Vec<String>,
     /// The width of a head, whose rows are turned together.
     pub(crate) head: usize,
+    /// The file that its tokens are from.
+    pub(crate) tokens: &'static str,
 }
 
 impl Plan {
@@ -115,7 +117,44 @@ impl Plan {
         for tensor in &tensors {
             outline.tensor(&tensor.name, tensor.to, &tensor.dims);
         }
-        Ok(Plan { outline, tensors, files: Vec::new(), head: 0 })
+        Ok(Plan { outline, tensors, files: Vec::new(), head: 0, tokens: "" })
+    }
+
+    /// The file of the checkpoint that the tokens are from; empty for a vision tower.
+    pub fn tokens(&self) -> &'static str {
+        self.tokens
+    }
+
+    /// The beginning of the file, up to the first tensor of the checkpoint, and how many bytes the whole will have: what a
+    /// reader of models needs to say whether it will be one, before a weight is read.
+    ///
+    /// # Errors
+    /// A key or a tensor breaks a rule of the format.
+    pub fn beginning(&self) -> Result<(Vec<u8>, u64), Error> {
+        let mut bytes = Vec::new();
+        let sink = |more: &[u8]| -> Result<(), Infallible> {
+            bytes.extend_from_slice(more);
+            Ok(())
+        };
+        let mut made = 0;
+        let written = self.outline.clone().begin(sink).and_then(|mut body| {
+            for tensor in &self.tensors {
+                let Origin::Made(numbers) = &tensor.origin else { break };
+                let data: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+                body.write(&tensor.name, &data)?;
+                made += 1;
+            }
+            Ok(())
+        });
+        match written {
+            Ok(()) => {}
+            Err(WriteError::Content(error)) => return Err(error.into()),
+            Err(WriteError::Sink(never)) => match never {},
+        }
+        let padded = |tensor: &Tensor| tensor.bytes(tensor.to).next_multiple_of(u64::from(DEFAULT_ALIGNMENT));
+        let rest: u64 = self.tensors.iter().skip(made).map(padded).sum();
+        let len = bytes.len() as u64 + rest;
+        Ok((bytes, len))
     }
 
     /// Every tensor, in the order of the file.

@@ -1,6 +1,8 @@
 //! Rotary positions: their base, and how a context longer than the trained one is reached.
 //!
-//! A configuration says it in `rope_parameters` (transformers 5) or in `rope_theta` and `rope_scaling` (before).
+//! A configuration says it in `rope_parameters` (transformers 5) or in `rope_theta` and `rope_scaling` (before). Where both
+//! are there `rope_scaling` counts, `rope_theta` in it or in `rope_parameters` before one beside them, and
+//! `original_max_position_embeddings` beside them before one in it: as transformers has it.
 //!
 //! ```text
 //! linear   positions divided by `factor`
@@ -46,9 +48,12 @@ const YARN: [(&str, &str); 5] = [
 impl Rope {
     /// Reads it; `head` is the width of a head.
     pub(crate) fn read(config: &Json, head: usize) -> Result<Rope, Error> {
-        let inner = match config.object("rope_parameters")? {
+        let said = |key: &str| -> Result<Option<Json>, Error> {
+            Ok(config.object(key)?.filter(|object| object.entries().next().is_some()))
+        };
+        let inner = match said("rope_scaling")? {
             Some(inner) => inner,
-            None => config.object("rope_scaling")?.unwrap_or_else(|| Json::empty("config.json")),
+            None => said("rope_parameters")?.unwrap_or_else(|| Json::empty("config.json")),
         };
         let base = inner.number("rope_theta")?.or(config.number("rope_theta")?).unwrap_or(BASE);
         if !(base > 0.0 && base < 1e12) {
@@ -62,14 +67,25 @@ impl Rope {
         }
         let kind = inner.string("rope_type")?.or(inner.string("type")?).unwrap_or("default");
         let mut rope = Rope { base, scaling: Vec::new(), factors: None };
-        let factor = || inner.number("factor")?.ok_or_else(|| inner.missing("factor", "a number"));
+        const FACTOR: &str = "factor";
+        let factor = || inner.number(FACTOR)?.ok_or_else(|| inner.missing(FACTOR, "a number"));
         match kind {
             "default" => {}
             "linear" => {
                 rope.scaling = vec![("type", Scale::Text("linear")), ("factor", Scale::Float(factor()?))]
             }
-            "yarn" => rope.scaling = yarn(&inner, config, factor()?)?,
-            "llama3" => rope.factors = Some(factors(&inner, base, head, factor()?)?),
+            "yarn" => {
+                let trained = trained(&inner, config)?;
+                let factor = match inner.number(FACTOR)? {
+                    Some(factor) => factor,
+                    None => longest(config)? as f64 / trained as f64,
+                };
+                rope.scaling = yarn(&inner, factor, trained)?
+            }
+            "llama3" => {
+                let trained = trained(&inner, config)?;
+                rope.factors = Some(factors(&inner, (base, head), factor()?, trained)?)
+            }
             other => {
                 let found = format!("rope_type is {other:?}");
                 return Err(Error::Unsupported { what: "this scaling of rotary positions", found });
@@ -92,12 +108,37 @@ impl Rope {
     }
 }
 
-fn yarn(inner: &Json, config: &Json, factor: f64) -> Result<Vec<(&'static str, Scale)>, Error> {
-    const TRAINED: &str = "original_max_position_embeddings";
-    let trained = match inner.size(TRAINED)? {
-        Some(trained) => trained,
-        None => config.size(TRAINED)?.ok_or_else(|| inner.missing(TRAINED, "a whole number"))?,
+/// The context that the frequencies were trained with.
+fn trained(inner: &Json, config: &Json) -> Result<usize, Error> {
+    const KEY: &str = "original_max_position_embeddings";
+    let trained = match (config.size(KEY)?, inner.size(KEY)?) {
+        (Some(trained), _) | (None, Some(trained)) => trained,
+        (None, None) => longest(config)?,
     };
+    if trained == 0 {
+        return Err(inner.range(KEY, trained, "must be at least 1"));
+    }
+    Ok(trained)
+}
+
+/// The context that is reached.
+fn longest(config: &Json) -> Result<usize, Error> {
+    const KEY: &str = "max_position_embeddings";
+    config.size(KEY)?.ok_or_else(|| config.missing(KEY, "a whole number"))
+}
+
+fn yarn(inner: &Json, factor: f64, trained: usize) -> Result<Vec<(&'static str, Scale)>, Error> {
+    // No key of a file says these.
+    let set = |key: &str| Ok::<_, Error>(inner.number(key)?.is_some_and(|number| number != 0.0));
+    let scaled = set("mscale")? && set("mscale_all_dim")?;
+    let refused = match inner.flag("truncate")? {
+        Some(false) => Some("truncate is false".to_string()),
+        _ if scaled => Some("mscale and mscale_all_dim are there".into()),
+        _ => None,
+    };
+    if let Some(found) = refused {
+        return Err(Error::Unsupported { what: "this form of YaRN", found });
+    }
     let mut keys = vec![
         ("type", Scale::Text("yarn")),
         ("factor", Scale::Float(factor)),
@@ -113,14 +154,16 @@ fn yarn(inner: &Json, config: &Json, factor: f64) -> Result<Vec<(&'static str, S
 }
 
 /// What frequencies are divided by. In f32, as the reference computes it.
-fn factors(inner: &Json, base: f64, head: usize, factor: f64) -> Result<Vec<f32>, Error> {
-    let number = |key: &str, usual: f64| -> Result<f32, Error> {
-        let number = inner.number(key)?.unwrap_or(usual) as f32;
+fn factors(inner: &Json, (base, head): (f64, usize), factor: f64, trained: usize) -> Result<Vec<f32>, Error> {
+    let number = |key: &str| -> Result<f32, Error> {
+        let number = inner.number(key)?.ok_or_else(|| inner.missing(key, "a number"))? as f32;
         if number > 0.0 { Ok(number) } else { Err(inner.range(key, number, "must be a positive number")) }
     };
-    let (low, high) = (number("low_freq_factor", 1.0)?, number("high_freq_factor", 4.0)?);
-    let trained = number("original_max_position_embeddings", 8192.0)?;
-    let factor = factor as f32;
+    let (low, high) = (number("low_freq_factor")?, number("high_freq_factor")?);
+    if low >= high {
+        return Err(inner.range("low_freq_factor", low, "must be less than high_freq_factor"));
+    }
+    let (trained, factor) = (trained as f32, factor as f32);
     Ok((0..head / 2)
         .map(|i| {
             let exponent = (2 * i) as f32 / head as f32;

@@ -4,9 +4,14 @@ use crate::error::Error;
 use crate::hyper::{self, Hyper};
 use crate::json::Json;
 use crate::layout::{Named, Placed, Sizes};
-use crate::model::{DECODERS, Decoder, Dim, Family};
+use crate::model::{DECODERS, Decoder, Dim, Family, Ties};
 use crate::rope::Rope;
 use ocelli_gguf::Outline;
+
+/// The entry that says whether the embedding is the output matrix too, and the two.
+const TIED: &str = "tie_word_embeddings";
+const EMBEDDING: &str = "embed_tokens.weight";
+const OUTPUT: &str = "lm_head.weight";
 
 /// A language model.
 #[derive(Debug)]
@@ -26,8 +31,15 @@ pub(crate) struct Text {
 impl Text {
     /// Reads what `config.json` says of it and finds its tensors.
     pub(crate) fn read(config: &Json, family: &Family, named: &mut Named) -> Result<Text, Error> {
-        let inner = config.object("text_config")?;
-        let config = inner.as_ref().unwrap_or(config);
+        let root = config;
+        // A language model alone has no such part, whatever lies there.
+        let inner = match family.tower {
+            Some(_) => {
+                Some(root.object("text_config")?.ok_or_else(|| root.missing("text_config", "an object"))?)
+            }
+            None => None,
+        };
+        let config = inner.as_ref().unwrap_or(root);
         let kind = config.string("model_type")?.unwrap_or(family.decoder);
         let Some(decoder) = DECODERS.iter().find(|decoder| decoder.kind == kind) else {
             let found = format!("model_type is {kind:?}");
@@ -57,6 +69,16 @@ impl Text {
             (Dim::Keys, keys.saturating_mul(head)),
         ]);
         let blocks = hyper.size("block_count");
+        let tied = match family.ties {
+            Ties::Root => root.flag(TIED)?,
+            Ties::RootOrText => root.flag(TIED)?.filter(|tied| *tied).or(config.flag(TIED)?),
+        };
+        if tied == Some(true) {
+            named.stand_in(EMBEDDING, OUTPUT);
+        } else if !named.has(OUTPUT) {
+            let found = tied.map_or("left out, which is false".into(), |tied| tied.to_string());
+            return Err(Error::Untied { tensor: OUTPUT, found });
+        }
         let tensors = named.take(decoder.tensors, &sizes, blocks, blocks)?;
         let rope = Rope::read(config, head)?;
         Ok(Text { decoder, hyper, rope, head, vocabulary, width, tensors })

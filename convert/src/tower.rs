@@ -7,8 +7,9 @@ use crate::error::Error;
 use crate::hyper::{self, Hyper};
 use crate::json::Json;
 use crate::layout::{Named, Placed, Sizes};
-use crate::model::{ACTIVATIONS, Activation, Dim, Join, Tower};
+use crate::model::{ACTIVATIONS, Activation, Dim, Join, PREPARED, Tower};
 use ocelli_gguf::Outline;
+use serde_json::Value;
 
 /// A vision tower.
 #[derive(Debug)]
@@ -54,6 +55,11 @@ impl Vision {
         let (image, patch) = (hyper.size("image_size"), hyper.size("patch_size"));
         if patch > image || image > 8192 {
             return Err(own.range("image_size", image, "must be patch_size to 8192"));
+        }
+        hyper::check(processor, PREPARED)?;
+        hyper::check(processor, tower.prepared)?;
+        for key in tower.sides {
+            side(processor, key, image)?;
         }
         let (width, heads) = (hyper.size("embedding_length"), hyper.size("attention.head_count"));
         if !width.is_multiple_of(heads) {
@@ -133,6 +139,24 @@ impl Joined {
             }
         }
     }
+}
+
+/// An image processor that makes images of another size than the tower takes is that of another model.
+fn side(processor: &Json, key: &str, image: usize) -> Result<(), Error> {
+    const RULE: &str = "must be image_size of vision_config";
+    if processor.get(key).is_some_and(Value::is_number) {
+        return match processor.size(key)? {
+            Some(side) if side != image => Err(processor.range(key, side, RULE)),
+            _ => Ok(()),
+        };
+    }
+    let Some(sides) = processor.object(key)? else { return Ok(()) };
+    for part in ["shortest_edge", "longest_edge", "height", "width"] {
+        if let Some(side) = sides.size(part)?.filter(|side| *side != image) {
+            return Err(sides.range(part, side, RULE));
+        }
+    }
+    Ok(())
 }
 
 /// `vision_feature_layer`, -2 where it is left out: output 0 is that of the embedding, and -1 the last block's.

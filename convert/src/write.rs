@@ -47,7 +47,7 @@ impl Plan {
         progress: &mut dyn FnMut(u64, u64) -> bool,
         sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<(), Error> {
-        let Plan { outline, tensors, files, head } = self;
+        let Plan { outline, tensors, files, head, .. } = self;
         let maker = Maker { folder, files: &files, head, means };
         let of = tensors.iter().map(|tensor| tensor.elements() as u64).sum();
         let pieces = tensors.iter().flat_map(|tensor| pieces(tensor, head));

@@ -83,3 +83,74 @@ fn names_and_refusals() {
     assert_eq!(left.count(), 0);
     let _ = std::fs::remove_dir_all(folder.parent().unwrap());
 }
+
+/// What `plan` would refuse is not written: the files are read back before a weight is.
+#[test]
+fn what_could_not_be_loaded_is_not_written() {
+    let with = |case: &str, file: &str, from: &str, to: &str| {
+        let folder = laid_out(case, &format!("convert-read-back-{case}"));
+        let bytes = std::fs::read(folder.join(file)).unwrap();
+        let at = bytes.windows(from.len()).position(|part| part == from.as_bytes());
+        let at = at.unwrap_or_else(|| panic!("{from} is not in {file}"));
+        let changed = [&bytes[..at], to.as_bytes(), &bytes[at + from.len()..]].concat();
+        std::fs::write(folder.join(file), changed).unwrap();
+        folder
+    };
+    let (config, model) = ("config.json", "tokenizer.model");
+    for (case, file, from, to, says) in [
+        (
+            "vicuna",
+            model,
+            "<0x41>",
+            "<0xZZ>",
+            &["tokenizer.model: ", "is of type byte and does not read <0xHH>"][..],
+        ),
+        (
+            "llava",
+            "preprocessor_config.json",
+            "0.26862954",
+            "0.0",
+            &["preprocessor_config.json: ", "must be finite"],
+        ),
+        (
+            "llava",
+            "preprocessor_config.json",
+            "0.40821073",
+            "1e308",
+            &["preprocessor_config.json: image_mean"],
+        ),
+        (
+            "llama-tied",
+            config,
+            "\"max_position_embeddings\":2048",
+            "\"max_position_embeddings\":33554432",
+            &["config.json: ", "llama.context_length", "16777216"],
+        ),
+    ] {
+        let folder = with(case, file, from, to);
+        let out = folder.join("out.gguf");
+        refused(&ocelli(&["convert", &text(&folder), "-o", &text(&out)]), 3, says);
+        let made = std::fs::read_dir(&folder).unwrap().flatten();
+        let made: Vec<_> = made
+            .map(|entry| entry.file_name())
+            .filter(|name| name.to_string_lossy().contains("gguf"))
+            .collect();
+        assert!(made.is_empty(), "{made:?}");
+        let _ = std::fs::remove_dir_all(folder.parent().unwrap());
+    }
+    // A file that is there already stays as it was.
+    let folder = with("vicuna", model, "<0x41>", "<0xZZ>");
+    let out = folder.join("out.gguf");
+    std::fs::write(&out, "old").unwrap();
+    refused(&ocelli(&["convert", &text(&folder), "-o", &text(&out), "--force"]), 3, &["tokenizer.model"]);
+    assert_eq!(std::fs::read(&out).unwrap(), b"old");
+    let _ = std::fs::remove_dir_all(folder.parent().unwrap());
+    // A template that is not rendered here is the checkpoint's all the same, and that it is not is said.
+    let folder = laid_out("llama-tied", "convert-odd-template");
+    std::fs::write(folder.join("chat_template.jinja"), "{% nothing %}").unwrap();
+    let out = folder.join("out.gguf");
+    let ran = ocelli(&["convert", &text(&folder), "-o", &text(&out)]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert!(ran.err.contains("out.gguf: ") && ran.err.contains("--raw"), "{}", ran.err);
+    let _ = std::fs::remove_dir_all(folder.parent().unwrap());
+}

@@ -2,13 +2,14 @@
 //!
 //! What a configuration leaves out is as in the `LlamaConfig` of transformers.
 
-use super::{Absent, Decoder, Dim, Family, Key, Must, Row};
+use super::{Absent, Decoder, Dim, Family, Key, Must, Row, Ties};
 use Dim::{Hidden, Keys, Queries, Vocabulary, Width};
 
 pub(super) const FAMILY: Family = Family {
     classes: &["LlamaForCausalLM"],
     names: &[("model.", ""), ("", "")],
     musts: &[],
+    ties: Ties::Root,
     decoder: "llama",
     tower: None,
     unused: &[],

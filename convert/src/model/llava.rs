@@ -3,7 +3,7 @@
 //! Blocks behind `vision_feature_layer`, and CLIP's last norm, are not read and are left out. The first map of a block's
 //! feed-forward part is `ffn_up`: files of the old scripts have the two the wrong way round.
 
-use super::{Absent, Dim, Family, Join, Key, Must, Row, Tower, vit};
+use super::{Absent, Dim, Family, Join, Key, Must, Row, Ties, Tower, vit};
 use Dim::{Colors, Patch, Positions, Text, Width};
 
 pub(super) const FAMILY: Family = Family {
@@ -33,6 +33,7 @@ pub(super) const FAMILY: Family = Family {
             what: "a projector with another activation than GELU",
         },
     ],
+    ties: Ties::RootOrText,
     decoder: "llama",
     tower: Some(&TOWER),
     unused: &["v.embeddings.position_ids", "v.post_layernorm.*"],
@@ -53,6 +54,12 @@ const TOWER: Tower = Tower {
         Must { from: "model_type", is: "\"clip_vision_model\"", what: "another tower than CLIP's" },
         Must { from: "num_channels", is: "3", what: "an image of other than three colours" },
     ],
+    prepared: &[Must {
+        from: "resample",
+        is: "3",
+        what: "an image that is resized by another filter than the bicubic",
+    }],
+    sides: &["size", "crop_size"],
     activation: "quick_gelu",
     classes: 1,
     join: Join::Patches,

@@ -2,16 +2,16 @@
 //!
 //! What a configuration leaves out is as in the `MistralConfig` of transformers. That has a window of 4096 positions over which
 //! attention slides; version 0.1 used it, later ones say that there is none. A file of LLaMA has no key for a window, and without
-//! it the model would read a longer text otherwise than it was trained, so only `null` is converted. Those whose tokenizer is
-//! byte-level (Nemo) cut words in a way that is not known here, and are refused for that.
+//! it the model would read a longer text otherwise than it was trained, so only `null` is converted.
 
 use super::llama::LLAMA;
-use super::{Absent, Decoder, Family, Key, Must};
+use super::{Absent, Decoder, Family, Key, Must, Ties};
 
 pub(super) const FAMILY: Family = Family {
     classes: &["MistralForCausalLM"],
     names: &[("model.", ""), ("", "")],
     musts: &[],
+    ties: Ties::Root,
     decoder: "mistral",
     tower: None,
     unused: &[],

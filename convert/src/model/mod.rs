@@ -149,6 +149,14 @@ impl Key {
     }
 }
 
+/// What every image processor does.
+pub(crate) const PREPARED: &[Must] = &[
+    Must { from: "do_resize", is: "true", what: "an image that is not resized" },
+    Must { from: "do_rescale", is: "true", what: "pixels of other than 0 to 1" },
+    Must { from: "rescale_factor", is: "0.00392156862745098", what: "pixels of other than 0 to 1" },
+    Must { from: "do_normalize", is: "true", what: "pixels without their mean taken off" },
+];
+
 /// An entry of the configuration that must have a value, because nothing else is converted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Must {
@@ -203,6 +211,10 @@ pub(crate) struct Tower {
     pub(crate) keys: &'static [Key],
     /// Entries of `vision_config` that have one value.
     pub(crate) musts: &'static [Must],
+    /// Entries of the image processor that have one value.
+    pub(crate) prepared: &'static [Must],
+    /// Entries of the image processor that are the side of an image, as a number or as an object of sides.
+    pub(crate) sides: &'static [&'static str],
     /// The activation where `vision_config` names none.
     pub(crate) activation: &'static str,
     /// Rows of the table of positions besides the patches: CLIP's class.
@@ -222,6 +234,15 @@ pub(crate) enum Join {
     Shuffle,
 }
 
+/// Where a configuration says `tie_word_embeddings`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Ties {
+    /// At its root, for the whole model.
+    Root,
+    /// There, or in the part of the language model.
+    RootOrText,
+}
+
 /// A checkpoint.
 #[derive(Debug)]
 pub(crate) struct Family {
@@ -231,6 +252,8 @@ pub(crate) struct Family {
     pub(crate) names: &'static [(&'static str, &'static str)],
     /// Entries of the configuration that have one value.
     pub(crate) musts: &'static [Must],
+    /// Where it says whether the embedding is the output matrix too.
+    pub(crate) ties: Ties,
     /// `model_type` of the language model where the configuration does not say.
     pub(crate) decoder: &'static str,
     /// Its vision tower.

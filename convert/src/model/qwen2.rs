@@ -2,13 +2,14 @@
 //!
 //! What a configuration leaves out is as in the `Qwen2Config` of transformers. Rotary pairs stay halves of a head.
 
-use super::{Absent, Decoder, Dim, Family, Key, Must, Row};
+use super::{Absent, Decoder, Dim, Family, Key, Must, Row, Ties};
 use Dim::{Hidden, Keys, Queries, Vocabulary, Width};
 
 pub(super) const FAMILY: Family = Family {
     classes: &["Qwen2ForCausalLM"],
     names: &[("model.", ""), ("", "")],
     musts: &[],
+    ties: Ties::Root,
     decoder: "qwen2",
     tower: None,
     unused: &[],

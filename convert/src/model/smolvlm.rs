@@ -4,7 +4,7 @@
 //! What a configuration leaves out is as in `Idefics3VisionConfig` and `SmolVLMVisionConfig` of transformers, the norms'
 //! epsilon among it: 1e-6, where the peer's converter takes 1e-5.
 
-use super::{Absent, Dim, Family, Join, Key, Must, Row, Tower, vit};
+use super::{Absent, Dim, Family, Join, Key, Must, Row, Ties, Tower, vit};
 use Dim::{Colors, Joined, Patch, Positions, Text, Width};
 
 pub(super) const FAMILY: Family = Family {
@@ -16,6 +16,7 @@ pub(super) const FAMILY: Family = Family {
         ("lm_head.", "lm_head."),
     ],
     musts: &[],
+    ties: Ties::Root,
     decoder: "llama",
     tower: Some(&TOWER),
     unused: &["v.embeddings.position_ids"],
@@ -33,6 +34,11 @@ const TOWER: Tower = Tower {
         Key::float("attention.layer_norm_epsilon", "layer_norm_eps", Absent::Number(1e-6)),
     ],
     musts: &[Must { from: "num_channels", is: "3", what: "an image of other than three colours" }],
+    prepared: &[
+        Must { from: "resample", is: "1", what: "an image that is resized by another filter than Lanczos'" },
+        Must { from: "do_image_splitting", is: "true", what: "an image that is not split" },
+    ],
+    sides: &["max_image_size"],
     activation: "gelu_pytorch_tanh",
     classes: 0,
     join: Join::Shuffle,

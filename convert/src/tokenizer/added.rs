@@ -1,13 +1,16 @@
 //! Tokens that were added to a vocabulary: they are found in a text before anything else.
 //!
-//! They stand in `tokenizer.json` (`added_tokens`), in `tokenizer_config.json` (`added_tokens_decoder`) and, before both, in
-//! `added_tokens.json`. One that is special, or looks like it, is a control token, which no user's text becomes.
+//! They stand in `tokenizer.json` (`added_tokens`), in `tokenizer_config.json` (`added_tokens_decoder`) and, where that has
+//! none, in `added_tokens.json`. One that is special, or looks like it, is a control token, which no user's text becomes.
 
 use super::Files;
 use crate::error::Error;
 use crate::json::Json;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The entry of `tokenizer_config.json` with added tokens; where it is, files of an older form do not count.
+pub(super) const DECODER: &str = "added_tokens_decoder";
 
 /// A token that was added.
 #[derive(Clone, Debug)]
@@ -36,11 +39,7 @@ impl Added {
     ) -> Result<Added, Error> {
         let mut added = Added::default();
         if let Some(json) = &files.tokenizer {
-            for token in json.list("added_tokens")?.unwrap_or_default() {
-                let id = token.get("id").and_then(Value::as_u64);
-                let id = id.ok_or_else(|| json.entry("added_tokens", "tokens with ids", token))?;
-                added.put(json, id, token)?;
-            }
+            added.listed(json)?;
         }
         added.configured(&files.config)?;
         added.simple(&files.added)?;
@@ -57,6 +56,25 @@ impl Added {
         Ok(added)
     }
 
+    /// Those of `tokenizer.json`.
+    pub(super) fn listed(&mut self, json: &Json) -> Result<(), Error> {
+        for token in json.list("added_tokens")?.unwrap_or_default() {
+            let id = token.get("id").and_then(Value::as_u64);
+            let id = id.ok_or_else(|| json.entry("added_tokens", "tokens with ids", token))?;
+            self.put(json, id, token)?;
+        }
+        Ok(())
+    }
+
+    /// Without those that are in a vocabulary already.
+    pub(super) fn beside(mut self, vocabulary: &super::Vocabulary) -> Added {
+        self.0.retain(|id, token| {
+            let known = usize::try_from(*id).ok().and_then(|id| vocabulary.tokens.get(id));
+            known.and_then(Option::as_ref) != Some(&token.content)
+        });
+        self
+    }
+
     /// Those of `added_tokens.json` alone: words that users type.
     pub(super) fn simple(&mut self, json: &Json) -> Result<(), Error> {
         for (content, id) in json.entries() {
@@ -69,7 +87,7 @@ impl Added {
 
     /// Those of `added_tokens_decoder`.
     pub(super) fn configured(&mut self, config: &Json) -> Result<(), Error> {
-        const KEY: &str = "added_tokens_decoder";
+        const KEY: &str = DECODER;
         let Some(decoder) = config.object(KEY)? else { return Ok(()) };
         for (id, token) in decoder.entries() {
             let number = id.parse().map_err(|_| config.entry(KEY, "tokens by their ids", token))?;

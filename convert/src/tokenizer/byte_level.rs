@@ -24,7 +24,7 @@ pub(super) fn read(json: &Json, files: &Files, size: usize) -> Result<Tokenizer,
             return Err(Error::Unsupported { what: "a byte-level BPE with marked parts of words", found });
         }
     }
-    let pre = pretokenizer::name(json)?;
+    let pre = pretokenizer::name(json, model.flag("ignore_merges")? == Some(true))?;
     let vocab = model.get("vocab").and_then(Value::as_object);
     let vocab = vocab.ok_or_else(|| model.missing("vocab", "an object"))?;
     let merges = model.list("merges")?.unwrap_or_default();
@@ -41,8 +41,8 @@ pub(super) fn read_two(folder: &dyn Folder, files: &Files, size: usize) -> Resul
     let merges = text(folder, "merges.txt")?;
     let merges = merges.ok_or(Error::NoFile { file: "merges.txt", what: "how tokens are merged" })?;
     let lines = merges.lines().enumerate();
-    // The first line may be a remark about the version; `#` also begins merges.
-    let lines = lines.filter(|(i, line)| !(line.trim().is_empty() || *i == 0 && line.starts_with('#')));
+    // A remark about the version is no merge; `#` also begins merges.
+    let lines = lines.filter(|(_, line)| !(line.trim().is_empty() || line.starts_with("#version")));
     let mut pairs = Vec::new();
     for (i, line) in lines {
         let mut parts = line.split_whitespace();
@@ -59,7 +59,7 @@ pub(super) fn read_two(folder: &dyn Folder, files: &Files, size: usize) -> Resul
     let class = files.config.string("tokenizer_class")?.unwrap_or_default();
     let pre = pretokenizer::of_class(class)?;
     let vocab: Map<String, Value> = vocab.entries().map(|(token, id)| (token.clone(), id.clone())).collect();
-    whole(&vocab, pairs, pre, files, size)
+    Ok(Tokenizer { file: "vocab.json", ..whole(&vocab, pairs, pre, files, size)? })
 }
 
 fn whole(

@@ -43,8 +43,13 @@ pub(super) fn read(json: &Json, files: &Files, size: usize) -> Result<Tokenizer,
     Ok(tokenizer)
 }
 
+/// Whether the file says that no blank is put in front of a text.
+pub(super) fn never_prefixed(json: &Json) -> bool {
+    space(json) == Some(false)
+}
+
 /// What a merge makes.
-fn joined(merge: &Value) -> Option<String> {
+pub(super) fn joined(merge: &Value) -> Option<String> {
     match merge {
         Value::String(text) => text.split_once(' ').map(|(left, right)| format!("{left}{right}")),
         Value::Array(pair) => {

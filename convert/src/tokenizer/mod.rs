@@ -1,13 +1,15 @@
 //! The tokenizer of a checkpoint, as keys of the file.
 //!
 //! ```text
-//! tokenizer.model                   SentencePiece: pieces with scores                       sentencepiece.rs
-//! tokenizer.json, byte fallback     the same, as merges: the order of merges makes scores   fallback.rs
 //! tokenizer.json, byte level        byte-level BPE: tokens and merges                       byte_level.rs
-//! vocab.json, merges.txt            the same
-//! tokenizer_config.json, config.json, chat_template.jinja, ...   special tokens, template   special.rs, template.rs
+//! tokenizer.json, byte fallback     SentencePiece, as merges: their order makes scores      fallback.rs
+//! tokenizer.model                   SentencePiece: pieces with scores                       sentencepiece.rs
+//! vocab.json, merges.txt            byte-level BPE
+//! tokenizer_config.json, special_tokens_map.json, chat_template.jinja, ...   special tokens, template   special.rs, template.rs
 //! ```
-//! The first of these files that is there counts. Ids without a token are filled up to `vocab_size`.
+//! The first of these files that is there counts, as in transformers. Beside a `tokenizer.json` that says the same a
+//! `tokenizer.model` has the scores; one that says something else is not what transformers reads, and not looked at. Ids without
+//! a token are filled up to `vocab_size`.
 
 mod added;
 mod byte_level;
@@ -24,6 +26,9 @@ use added::Added;
 use ocelli_gguf::Outline;
 use special::Special;
 use template::Template;
+
+/// Where tokens are described today.
+const JSON: &str = "tokenizer.json";
 
 /// `tokenizer.ggml.token_type`
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,6 +74,12 @@ impl Vocabulary {
         Ok(())
     }
 
+    /// The id of a token; of several the first.
+    fn find(&self, text: &str) -> Option<u32> {
+        let at = self.tokens.iter().position(|token| token.as_deref() == Some(text))?;
+        u32::try_from(at).ok()
+    }
+
     fn has(&self, id: u64) -> bool {
         usize::try_from(id).ok().and_then(|id| self.tokens.get(id)).is_some_and(Option::is_some)
     }
@@ -104,6 +115,8 @@ struct Files {
 /// A tokenizer, ready to be written.
 #[derive(Debug)]
 pub(crate) struct Tokenizer {
+    /// Where the tokens are from.
+    pub(crate) file: &'static str,
     model: &'static str,
     pre: &'static str,
     vocabulary: Vocabulary,
@@ -115,35 +128,47 @@ pub(crate) struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Reads it, with `size` ids; `root` is `config.json`, `without_bos` as [`Decoder`](crate::model::Decoder) has it.
+    /// Reads it, with `size` ids; `root` is `config.json`, `without_bos` as [`Decoder`](crate::model::Decoder) has it, and
+    /// `sees` says whether the model has a vision tower.
     pub(crate) fn read(
         folder: &dyn Folder,
         root: &Json,
         size: usize,
         without_bos: &[usize],
+        sees: bool,
     ) -> Result<Tokenizer, Error> {
         let or_empty = |file: &str| -> Result<Json, Error> {
             Ok(Json::read(folder, file)?.unwrap_or_else(|| Json::empty(file)))
         };
-        let files = Files {
-            tokenizer: Json::read(folder, "tokenizer.json")?,
+        let mut files = Files {
+            tokenizer: Json::read(folder, JSON)?,
             config: or_empty("tokenizer_config.json")?,
-            added: or_empty("added_tokens.json")?,
+            added: Json::empty("added_tokens.json"),
         };
-        let read = match sentencepiece::read(folder, &files, size)? {
-            Some(read) => read,
-            None => match &files.tokenizer {
-                Some(json) if fallback::is(json)? => fallback::read(json, &files, size)?,
-                Some(json) => byte_level::read(json, &files, size)?,
+        // Files of an older form, which count where the newer one says nothing.
+        if files.config.get(added::DECODER).is_none() {
+            files.added = or_empty("added_tokens.json")?;
+            files.config = files.config.overlaid(or_empty("special_tokens_map.json")?);
+        }
+        let read = match &files.tokenizer {
+            Some(json) if fallback::is(json)? => {
+                match sentencepiece::read_beside(folder, json, &files, size)? {
+                    Some(read) => read,
+                    None => fallback::read(json, &files, size)?,
+                }
+            }
+            Some(json) => byte_level::read(json, &files, size)?,
+            None => match sentencepiece::read(folder, &files, size)? {
+                Some(read) => read,
                 None => byte_level::read_two(folder, &files, size)?,
             },
         };
         let space = files.config.flag("add_prefix_space")?.or(read.space);
-        let mut special = Special::read(root, &files, size)?;
+        let mut special = Special::read(folder, root, &files, &read.vocabulary)?;
         if without_bos.contains(&size) {
             special.add_bos = Some(false);
         }
-        let template = Template::read(folder, &files.config)?;
+        let template = Template::read(folder, &files.config, sees)?;
         Ok(Tokenizer { space, special, template, ..read })
     }
 
@@ -155,7 +180,7 @@ impl Tokenizer {
         merges: Option<Vec<String>>,
     ) -> Self {
         let (special, template) = (Special::default(), Template::default());
-        Tokenizer { model, pre, vocabulary, merges, space: None, special, template }
+        Tokenizer { file: JSON, model, pre, vocabulary, merges, space: None, special, template }
     }
 
     /// Writes its keys.

@@ -13,9 +13,12 @@
 //! Source: `sentencepiece_model.proto` and the encoding's description.
 
 use super::added::Added;
-use super::{Files, TokenKind, Tokenizer, Vocabulary};
+use super::{Files, TokenKind, Tokenizer, Vocabulary, fallback};
 use crate::error::Error;
 use crate::folder::{Folder, whole};
+use crate::json::Json;
+use serde_json::Value;
+use std::collections::HashMap;
 
 const FILE: &str = "tokenizer.model";
 
@@ -27,18 +30,70 @@ const ADDED: f32 = -1000.0;
 pub(super) fn read(folder: &dyn Folder, files: &Files, size: usize) -> Result<Option<Tokenizer>, Error> {
     let Some(bytes) = whole(folder, FILE)? else { return Ok(None) };
     let model = Model::parse(&bytes)?;
-    let mut vocabulary = Vocabulary::new(size, UNUSED);
-    for (id, piece) in model.pieces.iter().enumerate() {
-        vocabulary.put(id as u64, piece.text, piece.kind, piece.score)?;
-    }
     let mut added = Added::default();
     added.configured(&files.config)?;
     added.simple(&files.added)?;
-    vocabulary.add(&added, ADDED)?;
-    let mut tokenizer = Tokenizer::of("llama", "default", vocabulary, None);
-    // A blank in front is usual for this kind of vocabulary.
-    tokenizer.space = (!model.prefix).then_some(false);
-    Ok(Some(tokenizer))
+    model.tokenizer(|_| added, size).map(Some)
+}
+
+/// Reads it beside a `tokenizer.json`, which counts: `None` when it is not there, is not read, or does not say the same.
+pub(super) fn read_beside(
+    folder: &dyn Folder,
+    json: &Json,
+    files: &Files,
+    size: usize,
+) -> Result<Option<Tokenizer>, Error> {
+    let Some(bytes) = whole(folder, FILE)? else { return Ok(None) };
+    let Ok(model) = Model::parse(&bytes) else { return Ok(None) };
+    if model.pieces.len() > size || !model.says(json)? {
+        return Ok(None);
+    }
+    let mut added = Added::default();
+    added.listed(json)?;
+    added.configured(&files.config)?;
+    added.simple(&files.added)?;
+    model.tokenizer(|vocabulary| added.beside(vocabulary), size).map(Some)
+}
+
+impl Model<'_> {
+    /// The tokenizer, with the tokens that were added to its vocabulary.
+    fn tokenizer(&self, added: impl FnOnce(&Vocabulary) -> Added, size: usize) -> Result<Tokenizer, Error> {
+        let mut vocabulary = Vocabulary::new(size, UNUSED);
+        for (id, piece) in self.pieces.iter().enumerate() {
+            vocabulary.put(id as u64, piece.text, piece.kind, piece.score)?;
+        }
+        let added = added(&vocabulary);
+        vocabulary.add(&added, ADDED)?;
+        let mut tokenizer = Tokenizer::of("llama", "default", vocabulary, None);
+        // A blank in front is usual for this kind of vocabulary.
+        (tokenizer.file, tokenizer.space) = (FILE, (!self.prefix).then_some(false));
+        Ok(tokenizer)
+    }
+
+    /// Whether a `tokenizer.json` has these pieces, and merges in the order of their scores.
+    fn says(&self, json: &Json) -> Result<bool, Error> {
+        let Some(model) = json.object("model")? else { return Ok(false) };
+        let Some(vocab) = model.get("vocab").and_then(Value::as_object) else { return Ok(false) };
+        let mut scores: HashMap<&str, f32> = HashMap::with_capacity(self.pieces.len());
+        for (id, piece) in self.pieces.iter().enumerate() {
+            if vocab.get(piece.text).and_then(Value::as_u64) != Some(id as u64) {
+                return Ok(false);
+            }
+            scores.insert(piece.text, piece.score);
+        }
+        let mut before = f32::INFINITY;
+        for merge in model.list("merges")?.unwrap_or_default() {
+            let made = fallback::joined(merge);
+            let Some(score) = made.and_then(|made| scores.get(made.as_str()).copied()) else {
+                return Ok(false);
+            };
+            if score > before {
+                return Ok(false);
+            }
+            before = score;
+        }
+        Ok(vocab.len() == scores.len() && self.prefix != fallback::never_prefixed(json))
+    }
 }
 
 struct Piece<'b> {

@@ -1,12 +1,17 @@
 //! Tokens with a purpose: where a text begins and ends, and whether that is put there without being asked.
 //!
-//! An id comes from the first of: the token that `tokenizer_config.json` names, among the tokens that `tokenizer.json` added;
-//! `<purpose>_token_id` in `config.json`, there or in its `text_config`. Whether BOS and EOS are put around a text is what the
-//! post-processor of `tokenizer.json` does, else what `tokenizer_config.json` says.
+//! An id comes from the first of: the token that `tokenizer_config.json` names, in the vocabulary; `<purpose>_token_id` in
+//! `config.json`, there or in its `text_config`. Whether BOS and EOS are put around a text is what the post-processor of
+//! `tokenizer.json` does; without that file it is what `tokenizer_config.json` says. What says nothing puts nothing there: a
+//! file would mean something else without the key.
+//!
+//! An answer ends at every id of `eos_token_id` in `generation_config.json` (`config.json` where that says none). A file has
+//! room for two beside EOS (`eot_token_id`, `eom_token_id`), and whoever reads it knows some by their texts.
 
-use super::Files;
 use super::added::content;
+use super::{Files, Vocabulary};
 use crate::error::Error;
+use crate::folder::Folder;
 use crate::json::Json;
 use ocelli_gguf::Outline;
 use serde_json::Value;
@@ -22,6 +27,22 @@ const PURPOSES: [(&str, &str); 7] = [
     ("mask", "mask_token_id"),
 ];
 
+/// Keys for more ends of an answer.
+const MORE: [&str; 2] = ["eot_token_id", "eom_token_id"];
+
+/// Texts of ends that readers of a file know without being told.
+const KNOWN: [&str; 9] = [
+    "<|im_end|>",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|end|>",
+    "<end_of_utterance>",
+    "<end_of_turn>",
+    "<EOT>",
+];
+
 /// Tokens with a purpose.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Special {
@@ -33,19 +54,19 @@ pub(super) struct Special {
 
 impl Special {
     /// Reads them; `root` is `config.json`.
-    pub(super) fn read(root: &Json, files: &Files, size: usize) -> Result<Special, Error> {
+    pub(super) fn read(
+        folder: &dyn Folder,
+        root: &Json,
+        files: &Files,
+        vocabulary: &Vocabulary,
+    ) -> Result<Special, Error> {
         let mut special = Special::default();
-        let added = match &files.tokenizer {
-            Some(json) => json.list("added_tokens")?.unwrap_or_default(),
-            None => &[],
-        };
+        let size = vocabulary.tokens.len();
         let text = root.object("text_config")?;
         let sources = [Some(root), text.as_ref()];
         for (purpose, key) in PURPOSES {
             let name = files.config.get(&format!("{purpose}_token")).and_then(content);
-            let is = |token: &&Value| token.get("content").and_then(Value::as_str) == name.as_deref();
-            let found =
-                added.iter().filter(|_| name.is_some()).find(is).and_then(|token| token.get("id")?.as_u64());
+            let found = name.and_then(|name| vocabulary.find(&name)).map(u64::from);
             // A list of ids, as for several ends, names none.
             let said = || {
                 sources.iter().flatten().find_map(|json| json.get(&format!("{purpose}_token_id")))?.as_u64()
@@ -55,14 +76,49 @@ impl Special {
                 special.ids.push((key, id));
             }
         }
-        (special.add_bos, special.add_eos) = around(files)?;
-        let or = |found: Option<bool>, key: &str| match found {
-            None => files.config.flag(key),
-            found => Ok(found),
+        let (begins, ends) = match &files.tokenizer {
+            Some(_) => around(files)?,
+            None => (files.config.flag("add_bos_token")?, files.config.flag("add_eos_token")?),
         };
-        special.add_bos = or(special.add_bos, "add_bos_token")?;
-        special.add_eos = or(special.add_eos, "add_eos_token")?;
+        (special.add_bos, special.add_eos) = (Some(begins == Some(true)), Some(ends == Some(true)));
+        special.ends(folder, root, text.as_ref(), vocabulary)?;
         Ok(special)
+    }
+
+    /// Every other end of an answer.
+    fn ends(
+        &mut self,
+        folder: &dyn Folder,
+        root: &Json,
+        text: Option<&Json>,
+        vocabulary: &Vocabulary,
+    ) -> Result<(), Error> {
+        const KEY: &str = "eos_token_id";
+        let generation = Json::read(folder, "generation_config.json")?;
+        let says = |json: &&Json| json.get(KEY).is_some();
+        let Some(json) = generation.iter().chain([root]).chain(text).find(says) else { return Ok(()) };
+        let said = json.get(KEY).map(core::slice::from_ref).unwrap_or_default();
+        let said = said.first().and_then(Value::as_array).map_or(said, Vec::as_slice);
+        let mut more: Vec<u32> = Vec::new();
+        for id in said {
+            let known = id.as_u64().and_then(|id| usize::try_from(id).ok());
+            let Some(Some(token)) = known.and_then(|id| vocabulary.tokens.get(id)) else {
+                return Err(json.entry(KEY, "ids of tokens", id));
+            };
+            let id = known.unwrap_or_default() as u32;
+            if !KNOWN.contains(&token.as_str()) && !self.ids.contains(&(KEY, id)) && !more.contains(&id) {
+                more.push(id);
+            }
+        }
+        if !more.is_empty() && !self.ids.iter().any(|(key, _)| *key == KEY) {
+            self.ids.push((KEY, more.remove(0)));
+        }
+        if more.len() > MORE.len() {
+            let found = format!("{KEY} has {more:?} beside the token that the tokenizer names");
+            return Err(Error::Unsupported { what: "an answer that many tokens can end", found });
+        }
+        self.ids.extend(MORE.into_iter().zip(more));
+        Ok(())
     }
 
     /// Writes the keys.

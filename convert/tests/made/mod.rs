@@ -50,7 +50,12 @@ impl Folder for Memory {
     }
 
     fn files(&self) -> io::Result<Vec<String>> {
-        Ok(self.0.keys().cloned().collect())
+        Ok(self.0.keys().filter(|name| !name.contains('/')).cloned().collect())
+    }
+
+    fn files_in(&self, folder: &str) -> io::Result<Vec<String>> {
+        let inside = |name: &String| name.strip_prefix(folder)?.strip_prefix('/').map(String::from);
+        Ok(self.0.keys().filter_map(inside).collect())
     }
 
     fn size(&self, file: &str) -> io::Result<u64> {
