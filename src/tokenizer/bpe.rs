@@ -2,7 +2,8 @@
 //! several the leftmost.
 //!
 //! A priority queue holds the merges that were possible when a pair came to be; one whose pair has changed since is
-//! skipped. n symbols make at most 3n entries, so a word of a megabyte is n log n work.
+//! skipped. n symbols make at most 3n entries, so a word of a megabyte is n log n work. At most 2n of them are there at
+//! once (each merge takes one out and puts two in), and a rank says which pair it was.
 //!
 //! Where the reference brings a text to normal form C, its tables are of an older Unicode: combining marks encoded
 //! since then are ordered by their class here and left where they are there (5 of 6377 random texts).
@@ -39,8 +40,15 @@ struct Symbol {
     next: u32,
 }
 
-/// A possible merge: rank, place of the left symbol, and the ids that were there.
-type Candidate = Reverse<(u32, u32, u32, u32)>;
+/// A possible merge: its rank, which is the pair's alone, above the place of the left symbol.
+type Candidate = Reverse<u64>;
+
+/// Bytes that a word's symbols and its queue take for each byte of it: the queue has room for n candidates, and where they
+/// become more for 2n, while the first room is still there.
+const PER_BYTE: usize = size_of::<Symbol>() + 3 * size_of::<Candidate>();
+/// Normal form C makes a text at most three times as long; the new text is copied once while it grows.
+#[cfg(feature = "unicode")]
+const NORMAL: usize = 3;
 
 /// Symbols and queue, kept from word to word.
 #[derive(Default)]
@@ -81,13 +89,23 @@ impl Bpe {
             out.push(id);
             return;
         }
-        scratch.fill(word.iter().filter_map(|byte| self.byte_ids.get(usize::from(*byte)).copied().flatten()));
+        let ids = word.iter().filter_map(|byte| self.byte_ids.get(usize::from(*byte)).copied().flatten());
+        scratch.fill(word.len(), ids);
         scratch.merge(&self.merges);
         let mut at = 0;
         while let Some(symbol) = scratch.symbols.get(at as usize) {
             out.push(symbol.id);
             at = symbol.next;
         }
+    }
+
+    /// The most bytes that encoding takes for each byte of a text, beside its tokens.
+    pub(super) fn per_byte(&self) -> usize {
+        #[cfg(feature = "unicode")]
+        if self.pre.normalizes() {
+            return NORMAL * (PER_BYTE + 3);
+        }
+        PER_BYTE
     }
 
     /// The bytes held.
@@ -97,9 +115,11 @@ impl Bpe {
 }
 
 impl Scratch {
-    fn fill(&mut self, ids: impl Iterator<Item = u32>) {
+    fn fill(&mut self, most: usize, ids: impl Iterator<Item = u32>) {
         self.symbols.clear();
         self.queue.clear();
+        self.symbols.reserve_exact(most);
+        self.queue.reserve_exact(most);
         self.symbols.extend(ids.zip(0u32..).map(|(id, at)| Symbol {
             id,
             previous: at.checked_sub(1).unwrap_or(NONE),
@@ -114,12 +134,13 @@ impl Scratch {
         for left in 0..self.symbols.len() as u32 {
             self.propose(left, merges);
         }
-        while let Some(Reverse((_, left, left_id, right_id))) = self.queue.pop() {
+        while let Some(Reverse(candidate)) = self.queue.pop() {
+            let (rank, left) = ((candidate >> 32) as u32, candidate as u32);
             let Some((first, second)) = self.pair(left) else { continue };
-            if (first.id, second.id) != (left_id, right_id) {
+            let Some((now, merged)) = merges.find(first.id, second.id) else { continue };
+            if now != rank {
                 continue;
             }
-            let Some((_, merged)) = merges.find(left_id, right_id) else { continue };
             self.join(left, first, second, merged);
             self.propose(first.previous, merges);
             self.propose(left, merges);
@@ -137,13 +158,13 @@ impl Scratch {
         if let Some((first, second)) = self.pair(left)
             && let Some((rank, _)) = merges.find(first.id, second.id)
         {
-            self.queue.push(Reverse((rank, left, first.id, second.id)));
+            self.queue.push(Reverse(u64::from(rank) << 32 | u64::from(left)));
         }
     }
 
     fn join(&mut self, left: u32, first: Symbol, second: Symbol, merged: u32) {
         if let Some(gone) = self.symbols.get_mut(first.next as usize) {
-            // No token has this id and it has no neighbour: every candidate that names it is stale.
+            // It has no neighbour, so it is the left one of no pair: every candidate that names it is stale.
             *gone = Symbol { id: NONE, previous: NONE, next: NONE };
         }
         if let Some(after) = self.symbols.get_mut(second.next as usize) {

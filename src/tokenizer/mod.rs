@@ -54,6 +54,41 @@ pub struct Run<'a> {
     pub special: Special,
 }
 
+/// Runs that were joined: one text, and where which rule holds. Neighbours under one rule are one run, so texts of a byte
+/// cost no more than that, and empty ones nothing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Joined {
+    text: String,
+    rules: Vec<(usize, Special)>,
+}
+
+impl Joined {
+    /// Nothing yet, with room for so many bytes of so many runs; nothing if there is no such memory.
+    pub(crate) fn with_room(bytes: usize, runs: usize) -> Option<Joined> {
+        let mut joined = Joined::default();
+        joined.text.try_reserve_exact(bytes).and(joined.rules.try_reserve_exact(runs)).ok()?;
+        Some(joined)
+    }
+
+    /// Appends a text.
+    pub(crate) fn push(&mut self, text: &str, special: Special) {
+        if text.is_empty() {
+            return;
+        }
+        self.text.push_str(text);
+        match self.rules.last_mut() {
+            Some((end, same)) if *same == special => *end = self.text.len(),
+            _ => self.rules.push((self.text.len(), special)),
+        }
+    }
+
+    /// Begins anew.
+    pub(crate) fn clear(&mut self) {
+        self.text.clear();
+        self.rules.clear();
+    }
+}
+
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Tokenizer {
@@ -96,18 +131,39 @@ impl Tokenizer {
     /// they would if the text came from one hand; control tokens may not reach into a [`Special::Plain`] one.
     pub fn encode_runs(&self, runs: &[Run<'_>], out: &mut Vec<u32>) -> Result<(), TokenizerError> {
         let len = runs.iter().map(|run| run.text.len()).fold(0, usize::saturating_add);
+        let room = Joined::with_room(len, runs.iter().filter(|run| !run.text.is_empty()).count());
+        let mut joined = room.ok_or(TokenizerError::OutOfMemory { bytes: len })?;
+        for run in runs {
+            joined.push(run.text, run.special);
+        }
+        self.encode_joined(&joined, out)
+    }
+
+    /// The same of runs that were joined before.
+    pub(crate) fn encode_joined(&self, joined: &Joined, out: &mut Vec<u32>) -> Result<(), TokenizerError> {
+        let len = joined.text.len();
         if len > TEXT_LIMIT {
             return Err(TokenizerError::LongText { len, limit: TEXT_LIMIT });
         }
-        let mut text = String::new();
-        text.try_reserve_exact(len).map_err(|_| TokenizerError::OutOfMemory { bytes: len })?;
-        let mut rules = index::reserve(runs.len())?;
-        for run in runs {
-            text.push_str(run.text);
-            rules.push((text.len(), run.special));
-        }
-        self.encode_ruled(&text, &Rules(&rules), out);
+        self.encode_ruled(&joined.text, &Rules(&joined.rules), out);
         Ok(())
+    }
+
+    /// The most bytes that a text of so many bytes takes while it is encoded: its runs joined, a rule for each byte where
+    /// they are that short, what the encoder works in, and its tokens, which are copied while they grow.
+    pub fn work_bytes(&self, text: usize) -> usize {
+        let (work, tokens) = match &self.family {
+            Family::Spm(spm) => (spm.per_byte(), spm.tokens_per_byte(&self.vocab)),
+            Family::Bpe(bpe) => (bpe.per_byte(), 1),
+        };
+        let joined = 1 + size_of::<(usize, Special)>();
+        text.saturating_mul(joined + work + 3 * size_of::<u32>() * tokens)
+    }
+
+    /// The bytes of the longest text that can become so many tokens, where the vocabulary can write all of it. Texts are
+    /// written in normal form C and spaces as U+2581, both of which make them at most three times shorter.
+    pub fn longest_text(&self, tokens: usize) -> usize {
+        tokens.saturating_mul(3 * self.longest_piece().max(4))
     }
 
     fn encode_ruled(&self, text: &str, rules: &Rules<'_>, out: &mut Vec<u32>) {

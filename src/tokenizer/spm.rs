@@ -44,11 +44,14 @@ struct Symbol {
 struct Candidate {
     score: OrderedScore,
     left: Reverse<u32>,
-    /// The end of the pair in the text when it was proposed.
+    /// The end of the pair in the text when it was proposed. A pair from the same place to the same end is the same text,
+    /// wherever its halves meet.
     end: u32,
-    /// Where its right half begins.
-    middle: u32,
 }
+
+/// Bytes that encoding takes for each byte of a text: the text, its symbols, and the queue, which has room for n
+/// candidates, and where they become more for 2n, while the first room is still there.
+const PER_BYTE: usize = 1 + size_of::<Symbol>() + 3 * size_of::<Candidate>();
 
 /// Total order of scores; they are not NaN, and -0 was made 0.
 #[derive(PartialEq)]
@@ -125,9 +128,9 @@ impl Spm {
         for left in 0..scratch.symbols.len() as u32 {
             self.propose(left, vocab, scratch);
         }
-        while let Some(Candidate { left: Reverse(left), end, middle, .. }) = scratch.queue.pop() {
+        while let Some(Candidate { left: Reverse(left), end, .. }) = scratch.queue.pop() {
             let Some((first, second)) = scratch.pair(left) else { continue };
-            if (first.end, second.end) != (middle, end) {
+            if second.end != end {
                 continue;
             }
             scratch.join(left, first, second);
@@ -140,7 +143,7 @@ impl Spm {
         let Some((first, second)) = scratch.pair(left) else { return };
         let Some(id) = vocab.find(scratch.slice(first.start, second.end)) else { return };
         let score = OrderedScore(self.scores.get(id as usize).copied().unwrap_or(0.0));
-        scratch.queue.push(Candidate { score, left: Reverse(left), end: second.end, middle: second.start });
+        scratch.queue.push(Candidate { score, left: Reverse(left), end: second.end });
         if vocab.kind(id) == Some(TokenKind::Unused) {
             scratch.joints.insert(id, second.start - first.start);
         }
@@ -173,6 +176,16 @@ impl Spm {
         }
     }
 
+    /// The most bytes that encoding takes for each byte of a text, beside its tokens.
+    pub(super) fn per_byte(&self) -> usize {
+        PER_BYTE
+    }
+
+    /// The most tokens that a byte of a text becomes: three where the vocabulary has no space and it is written as U+2581.
+    pub(super) fn tokens_per_byte(&self, vocab: &Vocab) -> usize {
+        if vocab.find(b" ").is_some() { 1 } else { SPACE_MARK.len() }
+    }
+
     /// The bytes held.
     pub(super) fn table_bytes(&self) -> usize {
         self.scores.capacity() * size_of::<f32>() + self.byte_ids.capacity() * size_of::<Option<u32>>()
@@ -186,10 +199,14 @@ impl Scratch {
         self.symbols.clear();
         self.queue.clear();
         self.joints.clear();
+        self.text.reserve_exact(text.len() + 1);
         if space_prefix {
             self.text.push(' ');
         }
         self.text.extend(text.chars().map(|c| if c == '\u{2581}' { ' ' } else { c }));
+        let count = self.text.chars().count();
+        self.symbols.reserve_exact(count);
+        self.queue.reserve_exact(count);
         // The caller refuses texts that do not fit 32 bits.
         self.symbols.extend(self.text.char_indices().zip(0u32..).map(|((start, c), at)| Symbol {
             start: start as u32,
