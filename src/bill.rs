@@ -24,6 +24,8 @@ pub struct Bill {
     pub kv: u64,
     /// Images on their way in (encoded, decoded and resized), tokens on their way out.
     pub io: u64,
+    /// The longest prompt on its way in: its text, what encoding it takes, its positions.
+    pub prompt: u64,
 }
 
 impl Bill {
@@ -34,17 +36,17 @@ impl Bill {
 
     /// Everything.
     pub fn total(&self) -> u64 {
-        self.weights() + self.vision_int8 + self.tables + self.arena + self.kv + self.io
+        self.weights() + self.vision_int8 + self.tables + self.arena + self.kv + self.io + self.prompt
     }
 }
 
 impl fmt::Display for Bill {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Bill { vision_int8, tables, arena, kv, io, .. } = self;
+        let Bill { vision_int8, tables, arena, kv, io, prompt, .. } = self;
         write!(f, "weights {}, ", self.weights())?;
         if *vision_int8 > 0 {
             write!(f, "tower in int8 {vision_int8}, ")?;
         }
-        write!(f, "tables {tables}, arena {arena}, kv {kv}, io {io}")
+        write!(f, "tables {tables}, arena {arena}, kv {kv}, io {io}, prompt {prompt}")
     }
 }

@@ -89,6 +89,13 @@ pub enum Error {
     },
     /// The prompt is empty: there is nothing to answer.
     EmptyPrompt,
+    /// The prompt's texts are longer than planned for, or than the context can hold.
+    LongText {
+        /// Bytes they have, at least.
+        bytes: usize,
+        /// Bytes there may be.
+        most: usize,
+    },
     /// The prompt does not fit the context.
     Context {
         /// Positions needed.
@@ -204,6 +211,9 @@ impl fmt::Display for Error {
                 write!(f, "image {image} of the conversation is no longer in memory and must be shown again")
             }
             Error::EmptyPrompt => f.write_str("the prompt is empty"),
+            Error::LongText { bytes, most } => {
+                write!(f, "the prompt has {bytes} bytes of text or more, and this context takes {most}")
+            }
             Error::Context { needed, context } => {
                 write!(f, "the prompt needs {needed} positions and the context has {context}")
             }

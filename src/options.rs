@@ -27,6 +27,9 @@ pub struct Options {
     pub images: ImageSizes,
     /// Bytes that the caller needs for images at any one time, decoding included; `None` is the pixels of the largest.
     pub image_bytes: Option<u64>,
+    /// Bytes of text in a prompt, its template's words included, that memory is planned for: at least 8 for each position
+    /// and 4096. Longer texts are refused ([`Error::LongText`](crate::Error::LongText)).
+    pub text_bytes: Option<u64>,
     /// How an image becomes a square, for models that know more than one way.
     pub preprocess: Option<Preprocess>,
     /// Most bytes of memory, mapped weights included.
@@ -53,6 +56,7 @@ impl Default for Options {
             image_tokens: None,
             images: ImageSizes::UpTo(4096, 4096),
             image_bytes: None,
+            text_bytes: None,
             preprocess: None,
             memory_limit: None,
             fit: false,

@@ -17,6 +17,15 @@ use ocelli_kernels::run::Cache;
 use ocelli_kernels::tape::Tape;
 use ocelli_models::recipe::ImageRecipe;
 
+/// Bytes of text that every position counts for, at least: English has four and a half to a token.
+const TEXT_PER_POSITION: usize = 8;
+/// Bytes of text for a template's own words.
+const TEMPLATE: usize = 4096;
+/// Copies of a prompt that are there beside the one that is encoded: as it came in, as a message, rendered.
+const COPIES: usize = 3;
+/// Bytes for every position of a prompt: what stands there, copied while it grows, and images that stand there.
+const PER_POSITION: usize = 128;
+
 /// The context where neither the caller nor the model asks for less.
 const CONTEXT: usize = 4096;
 
@@ -56,6 +65,8 @@ pub struct Plan {
     #[cfg_attr(not(feature = "std"), allow(dead_code, reason = "one thread"))]
     pub(crate) pin: bool,
     pub(crate) context: usize,
+    /// Bytes of text in a prompt, at most.
+    pub(crate) text: usize,
     pub(crate) decode: Tape,
     pub(crate) layout: Layout,
     pub(crate) vision: Option<Vision>,
@@ -65,6 +76,12 @@ pub struct Plan {
     bill: Bill,
     /// Visual tokens an image was cut down to, where `fit` had to.
     pub(crate) fitted: Option<u32>,
+}
+
+/// Bytes of text in a prompt that are planned for.
+fn text_bytes(context: usize, asked: Option<u64>) -> usize {
+    let asked = usize::try_from(asked.unwrap_or(0)).unwrap_or(usize::MAX);
+    asked.max(context.saturating_mul(TEXT_PER_POSITION)).saturating_add(TEMPLATE)
 }
 
 impl core::fmt::Debug for Plan {
@@ -116,6 +133,7 @@ impl Model<'_> {
             threads,
             pin: options.pin,
             context,
+            text: text_bytes(context, options.text_bytes),
             decode,
             layout,
             vision,
@@ -126,6 +144,14 @@ impl Model<'_> {
         };
         plan.place(self, options)?;
         Ok(plan)
+    }
+
+    /// Positions of the context that a session with these options has.
+    ///
+    /// # Errors
+    /// An option that makes no sense.
+    pub fn context(&self, options: &Options) -> Result<usize, Error> {
+        Ok(self.sizes(options)?.0)
     }
 
     /// The context and the number of threads.
@@ -204,6 +230,11 @@ impl Plan {
     /// How keys and values are stored.
     pub fn kv(&self) -> Stored {
         self.layout.stored
+    }
+
+    /// Bytes of text that a prompt may have, its template's words included.
+    pub fn text_bytes(&self) -> usize {
+        self.text
     }
 
     /// Visual tokens an image is cut down to, where `fit` had to.
@@ -290,6 +321,7 @@ impl Plan {
             vision_arena: words(vision.0.saturating_add(vision.1)),
             kv: cells(&cache),
             io: io.saturating_add(decoded).saturating_add(self.context as u64 * 16),
+            prompt: self.prompt_work(model),
         };
         self.places = Places {
             arena,
@@ -304,6 +336,12 @@ impl Plan {
             cells: end,
         };
         Ok(())
+    }
+
+    /// Bytes that a prompt takes on its way in.
+    fn prompt_work(&self, model: &Model<'_>) -> u64 {
+        let work = model.tokenizer().work_bytes(self.text).saturating_add(self.text.saturating_mul(COPIES));
+        work.saturating_add(self.context.saturating_mul(PER_POSITION)) as u64
     }
 
     /// The session's threads.

@@ -5,8 +5,7 @@ use crate::image::{Frame, Preprocessor};
 use crate::interrupt::{Stopper, stopped};
 use crate::model::Model;
 use crate::plan::Plan;
-use crate::tokenizer::{Run, Special};
-use alloc::string::{String, ToString};
+use crate::tokenizer::{Joined, Special};
 use alloc::vec::Vec;
 use ocelli_kernels::pool::{Interrupt, Never};
 use ocelli_kernels::run::RunError;
@@ -159,12 +158,20 @@ impl<'a> Prompt<'a> {
         stopper: &Stopper,
     ) -> Result<Prompt<'a>, Error> {
         let shown = |frame: Frame<'a>| Ok((Seen::until(&frame, stopper)?, Some(frame)));
+        let lengths = segments.iter().filter_map(|segment| match segment {
+            Segment::Control(words) | Segment::Text(words) => Some(words.len()).filter(|len| *len > 0),
+            _ => None,
+        });
+        let (bytes, runs) = lengths.fold((0usize, 0), |(sum, runs), len| (sum.saturating_add(len), runs + 1));
+        if bytes > plan.text {
+            return Err(Error::LongText { bytes, most: plan.text });
+        }
+        let mut text = Joined::with_room(bytes, runs).ok_or(Error::OutOfMemory { bytes })?;
         let mut prompt = Prompt { entries: Vec::new(), images: Vec::new(), beyond: 0 };
-        let mut text: Vec<(String, Special)> = Vec::new();
         for segment in segments {
             match segment {
-                Segment::Control(words) => text.push((words.to_string(), Special::Parse)),
-                Segment::Text(words) => text.push((words.to_string(), Special::Plain)),
+                Segment::Control(words) => text.push(words, Special::Parse),
+                Segment::Text(words) => text.push(words, Special::Plain),
                 Segment::Image(photo) => {
                     prompt.show(model, plan, photo.frame().and_then(shown), &mut text)?
                 }
@@ -197,15 +204,9 @@ impl<'a> Prompt<'a> {
     }
 
     /// Tokenizes what has been gathered.
-    fn write(
-        &mut self,
-        model: &Model<'_>,
-        context: usize,
-        text: &mut Vec<(String, Special)>,
-    ) -> Result<(), Error> {
-        let runs: Vec<Run<'_>> = text.iter().map(|(text, special)| Run { text, special: *special }).collect();
+    fn write(&mut self, model: &Model<'_>, context: usize, text: &mut Joined) -> Result<(), Error> {
         let mut ids = Vec::new();
-        model.tokenizer().encode_runs(&runs, &mut ids)?;
+        model.tokenizer().encode_joined(text, &mut ids)?;
         text.clear();
         self.place(context, ids.into_iter().map(Entry::Token));
         Ok(())
@@ -216,7 +217,7 @@ impl<'a> Prompt<'a> {
         model: &Model<'_>,
         plan: &Plan,
         image: Result<(Seen, Option<Frame<'a>>), Error>,
-        text: &mut Vec<(String, Special)>,
+        text: &mut Joined,
     ) -> Result<(), Error> {
         let (Some(encoder), Some(vision)) = (model.encoder(), &plan.vision) else {
             return Err(Error::NoVision);
@@ -226,7 +227,7 @@ impl<'a> Prompt<'a> {
         let each = way.plan().tokens_per_view;
         for piece in encoder.frame(way.plan()) {
             match piece {
-                Piece::Text(words) => text.push((words, Special::Parse)),
+                Piece::Text(words) => text.push(&words, Special::Parse),
                 Piece::View(view) => {
                     self.write(model, plan.context, text)?;
                     let rows = view * each..(view + 1) * each;
@@ -234,7 +235,10 @@ impl<'a> Prompt<'a> {
                 }
             }
         }
-        self.images.push(Shown { frame, way, fingerprint, number: self.images.len() });
+        // Of more images than the context has positions the rest is only counted.
+        if self.beyond == 0 {
+            self.images.push(Shown { frame, way, fingerprint, number: self.images.len() });
+        }
         Ok(())
     }
 }

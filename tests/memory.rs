@@ -15,6 +15,8 @@ struct Counting;
 
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 static LIVE: AtomicUsize = AtomicUsize::new(0);
+/// The most that was alive since it was set.
+static PEAK: AtomicUsize = AtomicUsize::new(0);
 /// One test at a time: the counters are the process's.
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -39,7 +41,7 @@ fn counts() -> bool {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         COUNT.fetch_add(usize::from(counts()), SeqCst);
-        LIVE.fetch_add(layout.size(), SeqCst);
+        PEAK.fetch_max(LIVE.fetch_add(layout.size(), SeqCst) + layout.size(), SeqCst);
         // SAFETY: the caller's contract is the system allocator's.
         unsafe { System.alloc(layout) }
     }
@@ -162,4 +164,89 @@ fn a_limit_is_kept_or_refused() {
     assert!(fitted.fitted().is_some_and(|tokens| tokens < 20), "{fitted:?}");
     less.memory_limit = Some(full.weights());
     assert!(matches!(model.plan(&less), Err(Error::Memory { .. })));
+}
+
+/// The most that was alive beside what was there before, while this ran.
+fn peak_of<T>(work: impl FnOnce() -> T) -> (T, u64) {
+    let before = LIVE.load(SeqCst);
+    PEAK.store(before, SeqCst);
+    let result = work();
+    (result, (PEAK.load(SeqCst) - before) as u64)
+}
+
+/// Texts that encoders find hard: one word, many, no tokens, characters that fall apart or come together.
+const UNITS: [&str; 10] = [
+    "a",
+    "so it is ",
+    "ab",
+    "\u{2581}",
+    " ",
+    "\u{1d15e}",
+    "\u{4e00}",
+    "e\u{301}",
+    "\u{1100}\u{1161}\u{11a8}",
+    "\n",
+];
+
+#[test]
+fn texts_take_what_the_bill_says() {
+    let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
+    let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/models");
+    for name in ["smolvlm.gguf", "vicuna.gguf", "qwen2.gguf"] {
+        let model = Model::open(&folder.join(name), Mmproj::None, Load::Map).unwrap();
+        for asked in [None, Some(200_000)] {
+            let mut options = options();
+            options.text_bytes = asked;
+            let plan = model.plan(&options).unwrap();
+            let (most, billed) = (plan.text_bytes(), plan.bill().prompt);
+            assert!(most as u64 > asked.unwrap_or(8 * 256));
+            let mut session = ocelli::Session::new(&model, plan).unwrap();
+            let mut read = |segments: &[Segment<'_>], within: u64| {
+                let (result, peak) = peak_of(|| session.read(segments, &mut |_| ()));
+                assert!(peak <= within + 16384, "{name}: {peak} bytes, {within} billed");
+                session.reset();
+                result
+            };
+            for unit in UNITS {
+                let text = unit.repeat(most / unit.len());
+                let fits =
+                    |result| assert!(matches!(result, Ok(_) | Err(Error::Context { .. })), "{result:?}");
+                fits(read(&[Segment::Text(&text)], billed));
+                // The same in many small texts, of both kinds by turns, and empty ones between.
+                let small = (0..most / unit.len()).flat_map(|n| {
+                    let part = if n % 2 == 0 { Segment::Text(unit) } else { Segment::Control(unit) };
+                    [part, Segment::Text("")]
+                });
+                fits(read(&small.collect::<Vec<_>>(), billed));
+            }
+            // One byte more is refused before anything is made of it.
+            let long = "a".repeat(most + 1);
+            for parts in [&[Segment::Text(&long)][..], &[Segment::Control(&long[1..]), Segment::Text("a")]] {
+                match read(parts, 0) {
+                    Err(Error::LongText { bytes, most: planned }) => {
+                        assert_eq!((bytes, planned), (most + 1, most))
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+            let empty = vec![Segment::Text(""); 100_000];
+            let result = read(&empty, 0);
+            assert!(matches!(result, Ok(_) | Err(Error::EmptyPrompt)), "{result:?}");
+        }
+    }
+}
+
+#[test]
+fn many_images_take_what_the_bill_says() {
+    let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
+    let model = model("smolvlm.gguf", "mmproj-smolvlm-x2.gguf");
+    let plan = model.plan(&options()).unwrap();
+    let billed = plan.bill().prompt;
+    let mut session = ocelli::Session::new(&model, plan).unwrap();
+    let pixels = [200u8; 8 * 8 * 3];
+    let photo = Photo { width: 8, height: 8, rgb: &pixels };
+    let many = vec![Segment::Image(photo); 3000];
+    let (result, peak) = peak_of(|| session.read(&many, &mut |_| ()));
+    assert!(matches!(result, Err(Error::Context { needed, context: 256 }) if needed > 9000), "{result:?}");
+    assert!(peak <= billed, "{peak} bytes, {billed} billed");
 }

@@ -277,6 +277,7 @@ pub fn parse(text: &str) -> Result<(Making, Answering), Failure> {
         }
     }
     making.options.image_bytes = Some(making.decode());
+    making.options.text_bytes = making.text.map(|bytes| bytes as u64);
     Ok((making, answering))
 }
 

@@ -152,7 +152,7 @@ fn number(error: &Error) -> Status {
         Error::Image(_) | Error::ImageMemory { .. } | Error::PixelsGone { .. } => BAD_IMAGE,
         Error::NoVision => NO_VISION,
         Error::EmptyPrompt => BAD_ORDER,
-        Error::Context { .. } => NO_CONTEXT,
+        Error::Context { .. } | Error::LongText { .. } => NO_CONTEXT,
         Error::Memory { .. } | Error::OutOfMemory { .. } => NO_MEMORY,
         Error::Kv { .. } | Error::Option { .. } | Error::Sampling(_) | Error::Isa(_) => BAD_OPTION,
         Error::Stopped => CANCELLED,
