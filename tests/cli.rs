@@ -21,6 +21,8 @@ mod convert;
 mod devices;
 #[path = "cli/files.rs"]
 mod files;
+#[path = "cli/inputs.rs"]
+mod inputs;
 #[path = "cli/inspect.rs"]
 mod inspect;
 #[path = "cli/memory.rs"]

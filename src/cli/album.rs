@@ -1,54 +1,94 @@
-//! The pictures of a conversation: all of them as their files have them, and at most one with its pixels, as a session
-//! bills one.
+//! The pictures of a conversation: of each the name of its file and what tells it from others, and at most one with its
+//! pixels, as a session bills one.
 //!
 //! What a picture became is in the session's cache and needs no pixels from then on. When the oldest turns are forgotten,
-//! what comes after them is read again, and each picture is decoded again when its turn comes.
+//! what comes after them is read again, and so is each picture's file when its turn comes. One that has become another is
+//! refused.
 
-use super::photos::Encoded;
+use super::Failure;
+use super::input::Kind;
+use super::photos::{self, Encoded, Opening};
 use crate::conversation::Part;
 use crate::image::{Frame, Image};
-use crate::{Photo, Seen, Segment};
+use crate::{Photo, Seen, Segment, Stopper};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What says how much a picture may take.
+const PLANNED: &str = "--largest-image";
 
 /// Pictures by number.
 pub struct Album {
     pictures: Vec<Option<Picture>>,
     /// The one whose pixels are there.
     open: Option<(usize, Image)>,
+    /// One that could not be opened again.
+    lost: Option<usize>,
     max_pixels: u64,
+    /// Bytes that a picture may take, file and decoding included.
+    planned: u64,
 }
 
 struct Picture {
-    file: Encoded,
+    path: PathBuf,
     seen: Seen,
 }
 
 impl Album {
-    /// An empty one, of pictures of at most so many pixels.
-    pub fn new(max_pixels: u64) -> Album {
-        Album { pictures: Vec::new(), open: None, max_pixels }
+    /// An empty one, of pictures of at most so many pixels, which take at most so many bytes on their way in.
+    pub fn new(max_pixels: u64, planned: u64) -> Album {
+        Album { pictures: Vec::new(), open: None, lost: None, max_pixels, planned }
     }
 
-    /// Takes a picture in, decoded, and gives its number.
-    pub fn add(&mut self, file: Encoded) -> anyhow::Result<usize> {
-        self.close();
-        let image = file.pixels(self.max_pixels)?;
-        let seen = Seen::of(&Frame::rgb(&image.data, image.width, image.height)?);
+    /// Reads a picture, decodes it, and gives its number.
+    pub fn add(&mut self, path: &Path, stopper: &Stopper) -> anyhow::Result<usize> {
+        let (image, seen) = self.read(path, stopper)?;
         let number = self.pictures.len();
-        self.pictures.push(Some(Picture { file, seen }));
+        self.pictures.push(Some(Picture { path: path.into(), seen }));
         self.open = Some((number, image));
         Ok(number)
     }
 
-    /// Decodes a picture again.
-    pub fn open(&mut self, number: usize) -> anyhow::Result<()> {
+    /// Reads and decodes a picture again.
+    pub fn open(&mut self, number: usize, stopper: &Stopper) -> anyhow::Result<()> {
         if self.open.as_ref().is_some_and(|(open, _)| *open == number) {
             return Ok(());
         }
-        self.close();
-        if let Some(Some(picture)) = self.pictures.get(number) {
-            self.open = Some((number, picture.file.pixels(self.max_pixels)?));
+        let Some(Some(Picture { path, seen })) = self.pictures.get(number) else { return Ok(()) };
+        let (path, seen) = (path.clone(), *seen);
+        match self.read(&path, stopper) {
+            Ok((image, now)) if now == seen => {
+                self.open = Some((number, image));
+                Ok(())
+            }
+            result => {
+                // Whoever has stopped it has lost nothing.
+                self.lost = (!stopper.is_stopped() && !stopper.is_late()).then_some(number);
+                let error = io::Error::other("it is no longer the image that was shown");
+                result.and(Err(Failure::Photo { path, error }.into()))
+            }
         }
-        Ok(())
+    }
+
+    /// The picture that could not be opened again, if that is what went wrong.
+    pub fn take_lost(&mut self) -> Option<usize> {
+        self.lost.take()
+    }
+
+    fn read(&mut self, path: &Path, stopper: &Stopper) -> anyhow::Result<(Image, Seen)> {
+        self.close();
+        let most = Some((self.planned, PLANNED));
+        // Read again later, so it is no pipe.
+        let how = Opening { max_pixels: self.max_pixels, most, kind: Kind::File, stopper };
+        let file: Encoded = photos::open(path, &how)?;
+        let bytes = file.needed();
+        if bytes > self.planned {
+            let (path, most) = (path.to_path_buf(), self.planned);
+            return Err(Failure::Large { path, bytes: Some(bytes), most, option: PLANNED }.into());
+        }
+        let image = file.decode(self.max_pixels)?.0;
+        let seen = Seen::until(&Frame::rgb(&image.data, image.width, image.height)?, stopper)?;
+        Ok((image, seen))
     }
 
     /// Gives the pixels up.

@@ -8,7 +8,6 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use ocelli_kernels::cpu;
 use ocelli_kernels::ops::Kernels;
-use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -133,29 +132,54 @@ impl ModelArgs {
         Ok(model)
     }
 
-    /// Plans a session for images of these sizes, which take so many bytes before they are resized (without a number:
-    /// the pixels of the largest).
-    pub fn plan(&self, model: &Model<'_>, images: (ImageSizes, Option<u64>)) -> Result<Plan, Error> {
-        let plan = model.plan(&self.options(images))?;
+    /// Bytes that the memory limit leaves for images and for texts beyond those that are always planned for, which are so
+    /// many.
+    ///
+    /// # Errors
+    /// It leaves none: the model alone needs more.
+    fn left(&self, model: &Model<'_>) -> Result<Option<(u64, u64)>, Error> {
+        let Some(limit) = self.memory_limit else { return Ok(None) };
+        let plan = model.plan(&self.options(Needs::of(ImageSizes::Exactly(Vec::new()))))?;
+        Ok(Some((limit.saturating_sub(plan.bill().total()), plan.text_bytes() as u64)))
+    }
+
+    /// Bytes that the memory limit leaves for images.
+    ///
+    /// # Errors
+    /// It leaves none: the model alone needs more.
+    pub fn room(&self, model: &Model<'_>) -> Result<Option<u64>, Error> {
+        Ok(self.left(model)?.map(|(room, _)| room))
+    }
+
+    /// Bytes of the longest prompt that the context could hold, and of the longest that the memory limit could.
+    ///
+    /// # Errors
+    /// An option makes no sense, or the model alone needs more.
+    pub fn longest_prompt(&self, model: &Model<'_>) -> Result<(u64, u64), Error> {
+        let context = model.context(&self.options(Needs::of(ImageSizes::Exactly(Vec::new()))))?;
+        let holds = (model.tokenizer().longest_text(context) as u64).min(PROMPT);
+        let each = model.tokenizer().work_bytes(1).max(1) as u64;
+        Ok((holds, self.left(model)?.map_or(u64::MAX, |(room, text)| text + room / each)))
+    }
+
+    /// Plans a session for what comes in.
+    pub fn plan(&self, model: &Model<'_>, needs: Needs) -> Result<Plan, Error> {
+        let plan = model.plan(&self.options(needs))?;
         let (isa, threads, bill) = (plan.isa(), plan.threads(), plan.bill());
         ::log::info!("{isa} kernels, {threads} threads, context {}, {bill} bytes", plan.context());
         Ok(plan)
     }
 
-    /// Makes a session for such images.
-    pub fn session<'m>(
-        &self,
-        model: &'m Model<'_>,
-        images: (ImageSizes, Option<u64>),
-    ) -> Result<Session<'m>, Error> {
-        let plan = self.plan(model, images)?;
+    /// Makes a session for it.
+    pub fn session<'m>(&self, model: &'m Model<'_>, needs: Needs) -> Result<Session<'m>, Error> {
+        let plan = self.plan(model, needs)?;
         if let Some(tokens) = plan.fitted() {
             say(format_args!("images are cut down to {tokens} tokens to keep the memory limit"));
         }
         Session::new(model, plan)
     }
 
-    fn options(&self, images: (ImageSizes, Option<u64>)) -> Options {
+    fn options(&self, needs: Needs) -> Options {
         let mut options = Options {
             threads: self.threads,
             pin: self.pin,
@@ -165,8 +189,9 @@ impl ModelArgs {
             image_tokens: self.image_tokens,
             tower_int8: self.tower_int8,
             isa: forced_isa(),
-            images: images.0,
-            image_bytes: images.1,
+            images: needs.images,
+            image_bytes: needs.image_bytes,
+            text_bytes: needs.text_bytes,
             ..Options::default()
         };
         options.kv = self.kv.map(Kv::stored);
@@ -183,10 +208,20 @@ pub struct LargestImage {
     pub largest_image: (u32, u32),
 }
 
-impl LargestImage {
-    /// As a plan takes it.
-    pub fn sizes(&self) -> ImageSizes {
-        ImageSizes::UpTo(self.largest_image.0, self.largest_image.1)
+/// What comes in, and memory is planned for.
+pub struct Needs {
+    /// Sizes of images.
+    pub images: ImageSizes,
+    /// Bytes they take before they are resized.
+    pub image_bytes: Option<u64>,
+    /// Bytes of a prompt, where it is known.
+    pub text_bytes: Option<u64>,
+}
+
+impl Needs {
+    /// Of images of these sizes, without more.
+    pub fn of(images: ImageSizes) -> Needs {
+        Needs { images, image_bytes: None, text_bytes: None }
     }
 }
 
@@ -284,37 +319,30 @@ impl AnswerArgs {
     }
 }
 
-/// Bytes of standard input that are read as a prompt: more than any context holds.
-pub const PROMPT: u64 = 64 << 20;
+/// Bytes of the longest prompt, whatever the context.
+const PROMPT: u64 = 64 << 20;
 
-/// The prompt: the argument, or standard input.
-pub fn prompt(argument: Option<&str>) -> anyhow::Result<String> {
-    match argument {
-        Some(text) if text != "-" => Ok(text.into()),
-        _ => {
-            let mut bytes = Vec::new();
-            let read = std::io::stdin().lock().take(PROMPT + 1).read_to_end(&mut bytes);
-            read.context("reading the prompt from standard input")?;
-            if bytes.len() as u64 > PROMPT {
-                let what = format!("the prompt on standard input has more than {PROMPT} bytes");
-                return Err(Failure::Usage(what).into());
-            }
-            let text = String::from_utf8(bytes).context("reading the prompt from standard input")?;
-            Ok(text.strip_suffix('\n').map(String::from).unwrap_or(text))
-        }
-    }
-}
-
-/// Splits a prompt at its `<image>` marks. Each mark is the place of one image, in order; images without a mark come
-/// first.
+/// Splits a prompt at the words that stand for images. Each is the place of one image, in order; images without a place come
+/// first. Where no image is given, or nothing stands for one, all of it is text.
 ///
 /// # Errors
-/// There are more marks than images.
-pub fn place_images(prompt: &str, images: usize) -> Result<Vec<Place<'_>>, anyhow::Error> {
-    let texts: Vec<&str> = prompt.split("<image>").collect();
+/// There are more such words than images.
+pub fn place_images<'a>(
+    prompt: &'a str,
+    images: usize,
+    marker: &str,
+) -> Result<Vec<Place<'a>>, anyhow::Error> {
+    let texts: Vec<&str> = match (images, marker) {
+        (0, _) | (_, "") => vec![prompt],
+        _ => prompt.splitn(images.saturating_add(2), marker).collect(),
+    };
     let marks = texts.len() - 1;
     if marks > images {
-        let what = format!("the prompt has {marks} `<image>` and {images} images are given with --image");
+        let marks = prompt.matches(marker).count();
+        let what = format!(
+            "the prompt has {marks} `{marker}` and {images} images are given with --image; where `{marker}` is meant as \
+             text, --image-marker WORD names another word for an image's place, and --image-marker '' none"
+        );
         return Err(Failure::Usage(what).into());
     }
     let mut places: Vec<Place<'_>> = (marks..images).map(Place::Image).collect();

@@ -1,13 +1,16 @@
 //! `ocelli chat`: turn by turn at a terminal.
 
+use super::Failure;
 use super::album::Album;
-use super::args::{AnswerArgs, LargestImage, ModelArgs, Outcome, PROMPT};
+use super::args::{AnswerArgs, LargestImage, ModelArgs, Outcome};
+use super::input::{self, Line};
 use super::photos;
 use super::terminal::{Bar, Page, say};
 use crate::conversation::{Content, Message, Part, Template};
+use crate::image::ImageError;
 use crate::{Error, Reading, Segment, Session};
 use clap::Args;
-use std::io::{BufRead, IsTerminal, Read, Write};
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 /// Arguments of `chat`.
@@ -51,13 +54,20 @@ impl Chat {
     pub fn run(self) -> Outcome {
         let model = self.model.open(true)?;
         let template = Template::of(&model)?;
-        let session = self.model.session(&model, (self.largest.sizes(), None))?;
+        let needs = photos::needs_up_to(self.largest.largest_image);
+        let planned = needs.image_bytes.unwrap_or(0);
+        let session = self.model.session(&model, needs)?;
+        let longest = session.plan().text_bytes();
+        let system = self.system.as_deref().unwrap_or_default();
+        if system.len() > longest {
+            return Err(Error::LongText { bytes: system.len(), most: longest }.into());
+        }
         let stopper = session.stopper().clone();
         ctrlc::set_handler(move || stopper.stop())?;
         let system = self.system.as_deref().map(|text| Message::text("system", text));
         let messages: Vec<Message> = system.into_iter().collect();
         let kept = messages.len();
-        let album = Album::new(self.model.max_pixels);
+        let album = Album::new(self.model.max_pixels, planned);
         let mut talk = Talk { session, template, messages, album, shown: Vec::new(), kept };
         let (stdin, interactive) = (std::io::stdin(), std::io::stdin().is_terminal());
         if interactive {
@@ -67,13 +77,19 @@ impl Chat {
             if interactive {
                 let _ = write!(std::io::stderr(), "> ");
             }
-            let mut line = Vec::new();
-            if stdin.lock().take(PROMPT).read_until(b'\n', &mut line)? == 0 {
-                return Ok(());
-            }
-            let Ok(line) = String::from_utf8(line) else {
-                say(format_args!("ocelli: that line is not UTF-8 text"));
-                continue;
+            let line = match input::line(&mut stdin.lock(), longest as u64)? {
+                None => return Ok(()),
+                Some(Line::Text(line)) => line,
+                Some(Line::Unreadable) => {
+                    say(format_args!("ocelli: that line is not UTF-8 text"));
+                    continue;
+                }
+                Some(Line::Long) => {
+                    say(format_args!(
+                        "ocelli: that line has more than {longest} bytes, which this context takes"
+                    ));
+                    continue;
+                }
             };
             // An interrupt while typing is no wish for the answer to come.
             talk.session.stopper().clear();
@@ -102,7 +118,8 @@ impl Chat {
         let ends = rest.char_indices().filter(|(_, c)| *c == ' ').map(|(i, _)| i).chain([rest.len()]);
         let end = ends.filter(|end| Path::new(&rest[..*end]).is_file()).max();
         let (file, question) = rest.split_at(end.unwrap_or(rest.find(' ').unwrap_or(rest.len())));
-        match photos::open(Path::new(file), self.model.max_pixels).and_then(|file| talk.album.add(file)) {
+        talk.session.stopper().set_deadline(self.answer.deadline);
+        match talk.album.add(Path::new(file), talk.session.stopper()) {
             Ok(number) => talk.shown.push(number),
             Err(error) => {
                 say(format_args!("ocelli: {error:#}"));
@@ -152,10 +169,17 @@ impl Chat {
             let result = talk.read(&parts, &mut bar);
             talk.album.close();
             match result.as_ref().map_err(|error| error.downcast_ref()) {
-                Err(Some(Error::Context { .. })) if !self.no_shift && talk.forget() => {
+                Err(Some(Error::Context { .. } | Error::LongText { .. }))
+                    if !self.no_shift && talk.forget() =>
+                {
                     say(format_args!("the context is full: the oldest turn is forgotten"));
                 }
-                _ => return result,
+                _ => match (talk.album.take_lost(), result) {
+                    (Some(image), Err(error)) if talk.lose(image) => {
+                        say(format_args!("ocelli: {error:#}: the conversation goes on without it"));
+                    }
+                    (_, result) => return result,
+                },
             }
         }
     }
@@ -178,10 +202,12 @@ impl Chat {
 fn recover(error: anyhow::Error, no_shift: bool) -> Outcome {
     match error.downcast_ref::<Error>() {
         Some(Error::Stopped) => say(format_args!("stopped")),
-        Some(Error::Context { .. }) if no_shift => return Err(error),
+        Some(Error::Context { .. } | Error::LongText { .. }) if no_shift => return Err(error),
+        None if error.is::<Failure>() || error.is::<ImageError>() => say(format_args!("ocelli: {error:#}")),
         Some(
             Error::Deadline
             | Error::Context { .. }
+            | Error::LongText { .. }
             | Error::Image(_)
             | Error::ImageMemory { .. }
             | Error::NoVision,
@@ -211,7 +237,8 @@ impl Talk<'_> {
                 Part::Image(number) => Some(*number),
                 _ => None,
             });
-            self.album.open(numbers.nth(image).ok_or(Error::PixelsGone { image })?)?;
+            let number = numbers.nth(image).ok_or(Error::PixelsGone { image })?;
+            self.album.open(number, self.session.stopper())?;
         }
     }
 
@@ -220,6 +247,21 @@ impl Talk<'_> {
         self.messages.truncate(self.kept);
         self.album.clear();
         self.shown.clear();
+    }
+
+    /// Drops an image of an earlier message, which can no longer be read; false where it is the newest one's.
+    fn lose(&mut self, image: usize) -> bool {
+        let Some((_, earlier)) = self.messages.split_last_mut() else { return false };
+        let mut found = false;
+        for message in earlier {
+            let before = message.content.len();
+            message.content.retain(|part| *part != Content::Image(image));
+            found |= message.content.len() < before;
+        }
+        if found {
+            self.album.forget(image);
+        }
+        found
     }
 
     /// Drops the oldest question and its answer; false when only the newest question is left.

@@ -14,6 +14,7 @@
 
 use super::Failure;
 use super::args::bytes;
+use super::input;
 use super::work::Limits;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,6 +27,9 @@ const DEVICES: &[(&str, &str)] = &[
     ("orin-nano", include_str!("../../targets/devices/orin-nano.txt")),
     ("laptop", include_str!("../../targets/devices/laptop.txt")),
 ];
+
+/// Bytes of the longest profile.
+const PROFILE: u64 = 1 << 20;
 
 const KEYS: [&str; 10] = ["title", "cpu", "cores", "clock", "isa", "int8", "f32", "bus", "read", "budget"];
 
@@ -69,8 +73,8 @@ impl Device {
             let what = format!("no device and no file is called {name}; there are {}", known.join(", "));
             return Err(Failure::Usage(what).into());
         }
-        let text =
-            std::fs::read_to_string(name).map_err(|error| Failure::Usage(format!("{name}: {error}")))?;
+        let text = input::text_file(Path::new(name), PROFILE);
+        let text = text.map_err(|error| Failure::Usage(format!("{name}: {error}")))?;
         Ok(Device::parse(name, &text).map_err(Failure::Usage)?)
     }
 

@@ -3,19 +3,21 @@
 //! Three groups of options, in the places where the help of both commands has them. Where a word of the help differs from
 //! one command to the other, the command says its own.
 
+use super::Failure;
 use super::args::{Outcome, forced_isa};
-use super::{Failure, photos};
+use super::input::{self, Kind};
+use super::photos::{self, Encoded, Opening};
 use crate::compare::Failure as Apart;
 use crate::conversation::{Content, Message, Part, Template};
 use crate::image::Image;
-use crate::{Error, ImageSizes, Mmproj, Model, Options};
+use crate::{Error, ImageSizes, Mmproj, Model, Options, Stopper};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
 /// What is read and seen.
 #[derive(Args)]
 pub struct Material {
-    /// A text, UTF-8.
+    /// A text, UTF-8; CRLF ends a line as LF does.
     #[arg(long, value_name = "FILE", required_unless_present = "images")]
     pub text: Option<PathBuf>,
     /// A folder of images, or one image.
@@ -71,8 +73,7 @@ impl Material {
     /// # Errors
     /// It cannot be read; `unread` makes the command's error of it.
     pub fn corpus<E>(&self, unread: impl Fn(PathBuf, std::io::Error) -> E) -> Result<Option<String>, E> {
-        let read =
-            |path: &PathBuf| std::fs::read_to_string(path).map_err(|error| unread(path.clone(), error));
+        let read = |path: &PathBuf| input::text_file(path, TEXT).map_err(|error| unread(path.clone(), error));
         self.text.as_ref().map(read).transpose()
     }
 }
@@ -99,7 +100,7 @@ impl Asking {
 impl Work {
     /// For a session that sees these images.
     pub fn options(&self, images: &[PathBuf]) -> anyhow::Result<Options> {
-        let sizes = images.iter().map(|path| Ok(photos::open(path, self.max_pixels)?.size));
+        let sizes = images.iter().map(|path| Ok(self.open(path)?.size));
         let images = ImageSizes::Exactly(sizes.collect::<anyhow::Result<_>>()?);
         let (threads, image_tokens, isa) = (self.threads, self.image_tokens, forced_isa());
         Ok(Options { threads, isa, image_tokens, images, ..Options::default() })
@@ -107,9 +108,23 @@ impl Work {
 
     /// An image's pixels.
     pub fn pixels(&self, path: &Path) -> anyhow::Result<Image> {
-        photos::open(path, self.max_pixels)?.pixels(self.max_pixels)
+        Ok(self.open(path)?.decode(self.max_pixels)?.0)
+    }
+
+    /// An image's file, which is read twice and so no pipe.
+    fn open(&self, path: &Path) -> anyhow::Result<Encoded> {
+        let how = Opening {
+            max_pixels: self.max_pixels,
+            most: None,
+            kind: Kind::File,
+            stopper: &Stopper::default(),
+        };
+        photos::open(path, &how)
     }
 }
+
+/// Bytes of the longest text. A SentencePiece vocabulary takes some sixty times as many to encode it.
+const TEXT: u64 = 64 << 20;
 
 /// What an image's name ends in.
 const ENDINGS: [&str; 6] = ["png", "jpg", "jpeg", "gif", "webp", "bmp"];

@@ -17,6 +17,7 @@ mod chat;
 mod compare;
 mod convert;
 mod device;
+mod input;
 mod inspect;
 mod log;
 mod material;
@@ -98,6 +99,17 @@ enum Failure {
         /// Why.
         error: std::io::Error,
     },
+    /// An image takes more memory than there is for it.
+    Large {
+        /// The file.
+        path: PathBuf,
+        /// Bytes it takes, where that is known.
+        bytes: Option<u64>,
+        /// Bytes there are.
+        most: u64,
+        /// The option that says so.
+        option: &'static str,
+    },
 }
 
 impl std::fmt::Display for Failure {
@@ -105,6 +117,13 @@ impl std::fmt::Display for Failure {
         match self {
             Failure::Usage(what) => f.write_str(what),
             Failure::Photo { path, error } => write!(f, "{}: {error}", path.display()),
+            Failure::Large { path, bytes, most, option } => {
+                write!(f, "{}: the image takes ", path.display())?;
+                match bytes {
+                    Some(bytes) => write!(f, "{bytes} bytes, and {most} were planned for ({option})"),
+                    None => write!(f, "more than the {most} bytes that were planned for ({option})"),
+                }
+            }
         }
     }
 }
@@ -162,7 +181,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     }
     match error.downcast_ref::<Failure>() {
         Some(Failure::Usage(_)) => return 2,
-        Some(Failure::Photo { .. }) => return 4,
+        Some(Failure::Photo { .. } | Failure::Large { .. }) => return 4,
         None => {}
     }
     match error.downcast_ref::<Apart>() {

@@ -1,11 +1,11 @@
 //! Images named on the command line.
 
 use super::Failure;
+use super::args::Needs;
+use super::input::{self, Kind, Reading, Unread};
 use crate::image::{self, DecodeOptions, Image, ImageError};
-use crate::{ImageReport, ImageSizes};
+use crate::{ImageReport, ImageSizes, Stopper};
 use anyhow::Context;
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -25,21 +25,64 @@ const METADATA: u64 = (5 << 20) + (64 << 10);
 
 /// What a session is planned for: the images' sizes, and the bytes they take at any one time while they are decoded
 /// one after the other.
-pub fn needs(images: &[Encoded]) -> (ImageSizes, Option<u64>) {
+pub fn needs(images: &[Encoded]) -> Needs {
     let pixels = |image: &Encoded| u64::from(image.size.0) * u64::from(image.size.1) * 3;
-    let mut now: u64 = images.iter().map(|image| image.bytes.len() as u64).sum();
+    let mut now: u64 = images.iter().map(Encoded::file_bytes).sum();
     let mut most = 0;
     for image in images {
         most = most.max(now.saturating_add(image.peak).saturating_sub(METADATA));
-        now = now.saturating_add(pixels(image)) - image.bytes.len() as u64;
+        now = now.saturating_add(pixels(image)) - image.file_bytes();
     }
-    (ImageSizes::Exactly(images.iter().map(|image| image.size).collect()), Some(most.max(now)))
+    let sizes = ImageSizes::Exactly(images.iter().map(|image| image.size).collect());
+    Needs { image_bytes: Some(most.max(now)), ..Needs::of(sizes) }
 }
 
-/// Reads a file and its header.
-pub fn open(path: &Path, max_pixels: u64) -> anyhow::Result<Encoded> {
-    let bytes = read(path, max_pixels).map_err(|error| Failure::Photo { path: path.to_path_buf(), error })?;
-    let header = image::probe(&bytes, &options(max_pixels)).with_context(|| path.display().to_string())?;
+/// What is planned for images up to a size that are read one after the other: the pixels, and for the file and what decoding
+/// it takes five bytes a pixel, of large images, which are photographs, 16 MiB and one a pixel. An image that takes more is
+/// refused.
+pub fn needs_up_to((width, height): (u32, u32)) -> Needs {
+    let pixels = u64::from(width) * u64::from(height);
+    let beside = (5 * pixels).min((16 << 20) + pixels).saturating_add(64 << 10);
+    let image_bytes = Some((3 * pixels).saturating_add(beside));
+    Needs { image_bytes, ..Needs::of(ImageSizes::UpTo(width, height)) }
+}
+
+/// Bytes that the file of an image of so many pixels may have: four for each, and 16 MiB for what is in it beside them, such
+/// as the other frames of an animation.
+pub fn most_bytes(max_pixels: u64) -> u64 {
+    max_pixels.saturating_mul(4).saturating_add(16 << 20)
+}
+
+/// How images are opened.
+pub struct Opening<'a> {
+    /// Pixels that one may have.
+    pub max_pixels: u64,
+    /// Bytes that one may have, and the option that says so, where that is less than its pixels allow.
+    pub most: Option<(u64, &'static str)>,
+    /// Whether it may come through a pipe.
+    pub kind: Kind,
+    /// Who ends it.
+    pub stopper: &'a Stopper,
+}
+
+/// Reads a file and its header. Of what begins like no image just the beginning is read.
+pub fn open(path: &Path, how: &Opening<'_>) -> anyhow::Result<Encoded> {
+    let allowed = (most_bytes(how.max_pixels), "--max-pixels");
+    let (most, option) = how.most.filter(|(most, _)| *most < allowed.0).unwrap_or(allowed);
+    let worth = |start: &[u8]| {
+        !matches!(image::probe(start, &DecodeOptions::default()), Err(ImageError::UnknownFormat { .. }))
+    };
+    let reading = Reading { kind: how.kind, most, worth, stopper: how.stopper };
+    let bytes = input::file(path, &reading).map_err(|error| -> anyhow::Error {
+        let path = path.to_path_buf();
+        match error {
+            Unread::Io(error) => Failure::Photo { path, error }.into(),
+            Unread::Long { bytes, most } => Failure::Large { path, bytes, most, option }.into(),
+            Unread::Ended(error) => error.into(),
+        }
+    })?;
+    let header =
+        image::probe(&bytes, &options(how.max_pixels)).with_context(|| path.display().to_string())?;
     Ok(Encoded {
         path: path.to_path_buf(),
         bytes,
@@ -48,39 +91,27 @@ pub fn open(path: &Path, max_pixels: u64) -> anyhow::Result<Encoded> {
     })
 }
 
-/// A file's bytes, or a pipe's: as many as an image of so many pixels may have. Of what is no file and begins like no image
-/// just the beginning: a device may have no end.
-fn read(path: &Path, max_pixels: u64) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
-    let most = max_pixels.saturating_mul(8).saturating_add(64 << 20);
-    let mut bytes = Vec::new();
-    (&file).take(12).read_to_end(&mut bytes)?;
-    let start = image::probe(&bytes, &options(max_pixels));
-    if !file.metadata()?.is_file() && matches!(start, Err(ImageError::UnknownFormat { .. })) {
-        return Ok(bytes);
-    }
-    (&file).take(most).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > most {
-        let what = format!("it has more than {most} bytes, which no image of {max_pixels} pixels has");
-        return Err(io::Error::other(what));
-    }
-    Ok(bytes)
-}
-
 fn options(max_pixels: u64) -> DecodeOptions {
     DecodeOptions { max_pixels, ..DecodeOptions::default() }
 }
 
 impl Encoded {
-    /// Decodes it for good: the encoded bytes are given up. Says how long that took.
-    pub fn decode(self, max_pixels: u64) -> anyhow::Result<(Image, Duration)> {
-        let start = Instant::now();
-        Ok((self.pixels(max_pixels)?, start.elapsed()))
+    /// Bytes of the file.
+    pub fn file_bytes(&self) -> u64 {
+        self.bytes.len() as u64
     }
 
-    /// Decodes it.
-    pub fn pixels(&self, max_pixels: u64) -> anyhow::Result<Image> {
-        image::decode(&self.bytes, &options(max_pixels)).with_context(|| self.path.display().to_string())
+    /// Bytes that it takes until it is decoded, as they are planned for.
+    pub fn needed(&self) -> u64 {
+        let pixels = u64::from(self.size.0) * u64::from(self.size.1) * 3;
+        self.file_bytes().saturating_add(self.peak.saturating_sub(METADATA).max(pixels))
+    }
+
+    /// Decodes it: the encoded bytes are given up. Says how long that took.
+    pub fn decode(self, max_pixels: u64) -> anyhow::Result<(Image, Duration)> {
+        let start = Instant::now();
+        let image = image::decode(&self.bytes, &options(max_pixels));
+        Ok((image.with_context(|| self.path.display().to_string())?, start.elapsed()))
     }
 }
 

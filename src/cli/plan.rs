@@ -2,6 +2,7 @@
 
 use super::args::{LargestImage, ModelArgs, Outcome};
 use super::device::Device;
+use super::photos;
 use super::projection::{self, Projection};
 use crate::{Error, Plan, Stored};
 use clap::Args;
@@ -36,7 +37,7 @@ impl PlanCommand {
             self.model.threads.get_or_insert(device.cores);
         }
         let model = self.model.open(true)?;
-        let plan = self.model.plan(&model, (self.largest.sizes(), None))?;
+        let plan = self.model.plan(&model, photos::needs_up_to(self.largest.largest_image))?;
         let there = device.as_ref().map(|device| {
             Projection::new(device, &plan, self.largest.largest_image, self.model.memory_limit)
         });
@@ -75,7 +76,8 @@ impl PlanCommand {
         let towers = format!("the larger of text {} and vision {}", bill.text_arena, bill.vision_arena);
         row("arena", bill.arena, format!("{towers}; {} threads", plan.threads()))?;
         row("kv cache", bill.kv, format!("{} positions, {}", plan.context(), name(plan.kv())))?;
-        row("io", bill.io, format!("images of up to {w}×{h} pixels, tokens"))?;
+        row("io", bill.io, format!("images of up to {w}×{h} pixels, their files, tokens"))?;
+        row("prompt", bill.prompt, format!("up to {} bytes of text, being encoded", plan.text_bytes()))?;
         row("total", bill.total(), "bytes".into())?;
         if let Some(tokens) = plan.fitted() {
             writeln!(out, "images are cut down to {tokens} tokens to keep the memory limit")?;
@@ -88,7 +90,7 @@ fn bill(plan: &Plan, isa: &str) -> Value {
     let bill = plan.bill();
     json!({
         "weights": { "text": bill.text_weights, "vision": bill.vision_weights },
-        "vision_int8": bill.vision_int8, "tables": bill.tables, "arena": bill.arena, "kv": bill.kv, "io": bill.io, "total": bill.total(),
+        "vision_int8": bill.vision_int8, "tables": bill.tables, "arena": bill.arena, "kv": bill.kv, "io": bill.io, "prompt": bill.prompt, "total": bill.total(),
         "context": plan.context(), "kv_type": name(plan.kv()), "threads": plan.threads(), "isa": isa,
         "image_tokens": plan.fitted(),
     })

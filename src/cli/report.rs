@@ -42,7 +42,7 @@ impl Report<'_> {
             },
             "bytes": {
                 "weights": self.bill.weights(), "arena": self.bill.arena, "kv": self.bill.kv, "io": self.bill.io,
-                "peak": peak_bytes(),
+                "prompt": self.bill.prompt, "peak": peak_bytes(),
             },
         });
         if self.bill.vision_int8 > 0 {

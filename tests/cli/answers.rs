@@ -32,7 +32,7 @@ fn the_line_of_json_has_these_keys() {
     };
     assert_eq!(sorted(&answer), "bytes ids image_tokens ms prompt_tokens text");
     assert_eq!(sorted(&answer["ms"]), "decode encode generate load prefill resize");
-    assert_eq!(sorted(&answer["bytes"]), "arena io kv peak weights");
+    assert_eq!(sorted(&answer["bytes"]), "arena io kv peak prompt weights");
     assert!(answer["text"].is_string());
     assert!(answer["ms"].as_object().unwrap().values().all(is_number));
     for stage in ["load", "decode", "encode", "prefill", "generate"] {

@@ -24,7 +24,13 @@ fn the_bill_is_the_sum_of_its_parts() {
     let weights = |key: &str| bill["weights"][key].as_u64().unwrap();
     assert_eq!(weights("text"), sizes(&["smolvlm.gguf"]));
     assert_eq!(weights("vision"), sizes(&["mmproj-smolvlm-x2.gguf"]));
-    let sum = weights("text") + weights("vision") + part("tables") + part("arena") + part("kv") + part("io");
+    let sum = weights("text")
+        + weights("vision")
+        + part("tables")
+        + part("arena")
+        + part("kv")
+        + part("io")
+        + part("prompt");
     assert_eq!(part("total"), sum);
     assert_eq!((&bill["context"], &bill["kv_type"]), (&2048.into(), &"f32".into()));
     // 2 layers of keys and values, 2048 positions, 2 heads of 16 values of 4 bytes.
@@ -35,10 +41,12 @@ fn the_bill_is_the_sum_of_its_parts() {
         let line = table.out.lines().find(|line| line.starts_with(name)).unwrap();
         line[name.len()..].split_whitespace().next().unwrap().parse().unwrap()
     };
-    for (row, expected) in [("arena", "arena"), ("kv cache", "kv"), ("io", "io"), ("total", "total")] {
+    for (row, expected) in
+        [("arena", "arena"), ("kv cache", "kv"), ("io", "io"), ("prompt", "prompt"), ("total", "total")]
+    {
         assert_eq!(listed(row), part(expected), "{row}");
     }
-    let rows = ["text weights", "vision weights", "tables", "arena", "kv cache", "io"];
+    let rows = ["text weights", "vision weights", "tables", "arena", "kv cache", "io", "prompt"];
     assert_eq!(rows.map(listed).iter().sum::<u64>(), listed("total"));
     assert!(!table.out.contains("int8"), "{}", table.out);
 }
@@ -125,7 +133,8 @@ fn a_limit_is_kept_refused_or_fitted_into() {
     let (photo, model) = (golden("photo.png"), smolvlm());
     let look = ["--image", &photo, "-n", "1", "--threads", "2"];
     let bytes = asked(&with(&model, &[&look[..], &[QUESTION]].concat()))["bytes"].clone();
-    let sum: u64 = ["weights", "arena", "kv", "io"].iter().map(|key| bytes[key].as_u64().unwrap()).sum();
+    let sum: u64 =
+        ["weights", "arena", "kv", "io", "prompt"].iter().map(|key| bytes[key].as_u64().unwrap()).sum();
     let limited = |limit: &str, rest: &[&str]| {
         let args = [&look[..], &["--memory-limit", limit], rest, &["--json", QUESTION]].concat();
         ocelli(&with(&["run".into()], &with(&model, &args)))
@@ -146,7 +155,8 @@ fn a_limit_is_kept_refused_or_fitted_into() {
     let tables = planned(&[])["tables"].as_u64().unwrap();
     let small =
         asked(&with(&model, &[&look[..], &["--image-tokens", "4", QUESTION]].concat()))["bytes"].clone();
-    let small: u64 = ["weights", "arena", "kv", "io"].iter().map(|key| small[key].as_u64().unwrap()).sum();
+    let small: u64 =
+        ["weights", "arena", "kv", "io", "prompt"].iter().map(|key| small[key].as_u64().unwrap()).sum();
     let limit = (tables + small).to_string();
     refused(&limited(&limit, &[]), 5, &[]);
     let fitted = limited(&limit, &["--fit"]);
@@ -220,7 +230,7 @@ fn the_peak_is_the_bill_and_the_program() {
             return;
         };
         let bytes = |key: &str| answer["bytes"][key].as_u64().unwrap();
-        let bill = bytes("weights") + bytes("arena") + bytes("kv") + bytes("io");
+        let bill = ["weights", "arena", "kv", "io", "prompt"].map(bytes).iter().sum::<u64>();
         let (peak, allowed) = (bytes("peak"), (bill / 20).max(4 << 20));
         println!("peak {peak}, bill {bill}, program {program}: {args:?}");
         assert!(peak <= bill + program + allowed, "peak {peak}, bill {bill}, program {program}: {args:?}");

@@ -5,7 +5,9 @@
 
 use super::figure::{Bound, Figure, Spread, Subject};
 use crate::answer::Sampling;
-use crate::cli::photos::{self, Encoded};
+use crate::cli::args::Needs;
+use crate::cli::input::Kind;
+use crate::cli::photos::{self, Encoded, Opening};
 use crate::cli::profile::CLOCK;
 use crate::cli::report::peak_bytes;
 use crate::cli::work::{Limits, Seen, decoding, one_view, reading};
@@ -63,7 +65,9 @@ impl Case<'_> {
     }
 
     fn photo(&self, amounts: &Amounts) -> anyhow::Result<Option<Encoded>> {
-        self.image.map(|path| photos::open(path, amounts.max_pixels)).transpose()
+        let stopper = &Stopper::default();
+        let how = Opening { max_pixels: amounts.max_pixels, most: None, kind: Kind::File, stopper };
+        self.image.map(|path| photos::open(path, &how)).transpose()
     }
 }
 
@@ -128,7 +132,7 @@ impl Measured<'_> {
     /// A session for the longest of what will be read.
     fn options(&self, model: &Model<'_>) -> anyhow::Result<Options> {
         let photo = self.case.photo(self.amounts)?;
-        let (images, image_bytes) = photos::needs(photo.as_slice());
+        let Needs { images, image_bytes, .. } = photos::needs(photo.as_slice());
         let mut options = Options {
             threads: Some(self.subject.threads),
             isa: self.subject.isa.map(Into::into),
