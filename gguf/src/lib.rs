@@ -36,6 +36,7 @@ extern crate alloc;
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+mod asked;
 mod cursor;
 mod error;
 mod from_value;

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use crate::asked::Asked;
 use crate::cursor::Cursor;
 use crate::error::Error;
 use crate::from_value::{FromValue, Mismatch};
@@ -20,6 +21,10 @@ pub struct Gguf<'a> {
     by_key: Vec<u32>,
     /// Positions in `tensors`, sorted by name.
     by_name: Vec<u32>,
+    /// One for each of `metadata`.
+    pub(crate) keys_asked: Asked,
+    /// One for each of `tensors`.
+    pub(crate) tensors_asked: Asked,
 }
 
 #[derive(Clone, Debug)]
@@ -41,7 +46,8 @@ impl<'a> Gguf<'a> {
     pub fn parse_beginning(bytes: &'a [u8], len: usize) -> Result<Self, Error> {
         let Head { version, alignment, metadata, by_key, descriptions, by_name, end } = Head::read(bytes)?;
         let tensors = place_all((bytes, len), &descriptions, end as u64, u64::from(alignment))?;
-        Ok(Self { version, alignment, metadata, tensors, by_key, by_name })
+        let (keys_asked, tensors_asked) = (Asked::none_of(metadata.len()), Asked::none_of(tensors.len()));
+        Ok(Self { version, alignment, metadata, tensors, by_key, by_name, keys_asked, tensors_asked })
     }
 
     /// The version of the format: 2 or 3.
@@ -85,8 +91,19 @@ impl<'a> Gguf<'a> {
 
     /// The tensor of a name.
     pub fn tensor(&self, name: &str) -> Option<&TensorInfo<'a>> {
+        let i = self.position(name)?;
+        self.tensors_asked.mark(i);
+        self.tensors.get(i as usize)
+    }
+
+    /// Whether there is a tensor of this name. It does not count as asked for.
+    pub fn has_tensor(&self, name: &str) -> bool {
+        self.position(name).is_some()
+    }
+
+    fn position(&self, name: &str) -> Option<u32> {
         let found = self.by_name.binary_search_by(|&i| name_of(&self.tensors, i).cmp(name)).ok()?;
-        self.tensors.get(*self.by_name.get(found)? as usize)
+        self.by_name.get(found).copied()
     }
 
     /// The tensor of a name, or an error that says which is missing.
@@ -95,7 +112,9 @@ impl<'a> Gguf<'a> {
     }
 
     fn entry(&self, key: &str) -> Option<&Entry<'a>> {
-        find_entry(&self.metadata, &self.by_key, key)
+        let i = find_key(&self.metadata, &self.by_key, key)?;
+        self.keys_asked.mark(i);
+        self.metadata.get(i as usize)
     }
 }
 
@@ -128,7 +147,9 @@ impl<'a> Head<'a> {
         let version = read_version(&mut cursor)?;
         let (n_tensors, n_metadata) = read_counts(&mut cursor)?;
         let (metadata, by_key) = read_metadata(&mut cursor, n_metadata)?;
-        let alignment = read_alignment(find_entry(&metadata, &by_key, ALIGNMENT_KEY))?;
+        let alignment = read_alignment(
+            find_key(&metadata, &by_key, ALIGNMENT_KEY).and_then(|i| metadata.get(i as usize)),
+        )?;
         let (descriptions, by_name) = read_descriptions(&mut cursor, n_tensors)?;
         Ok(Self { version, alignment, metadata, by_key, descriptions, by_name, end: cursor.at() })
     }
@@ -247,9 +268,9 @@ fn place_all<'a>(
     Ok(tensors)
 }
 
-fn find_entry<'e, 'a>(entries: &'e [Entry<'a>], by_key: &[u32], key: &str) -> Option<&'e Entry<'a>> {
+fn find_key(entries: &[Entry<'_>], by_key: &[u32], key: &str) -> Option<u32> {
     let found = by_key.binary_search_by(|&i| key_of(entries, i).cmp(key)).ok()?;
-    entries.get(*by_key.get(found)? as usize)
+    by_key.get(found).copied()
 }
 
 fn key_of<'a>(entries: &[Entry<'a>], i: u32) -> &'a str {

@@ -110,6 +110,11 @@ impl<'a> Shards<'a> {
         self.files().enumerate().find_map(|(i, file)| Some((i, file.tensor(name)?)))
     }
 
+    /// Whether there is a tensor of this name. It does not count as asked for.
+    pub fn has_tensor(&self, name: &str) -> bool {
+        self.files().any(|file| file.has_tensor(name))
+    }
+
     /// Each file is the one of its place, and none is missing.
     fn check_numbers(&self) -> Result<(), Error> {
         let files = self.rest.len() + 1;

@@ -3,7 +3,7 @@
 
 mod raw;
 
-use ocelli_gguf::{Array, Error, Gguf, List, TensorType, Text, Value, ValueType};
+use ocelli_gguf::{Array, Error, Gguf, List, Shards, TensorType, Text, Value, ValueType, Writer};
 use raw::sample;
 
 #[test]
@@ -160,4 +160,32 @@ fn a_beginning_of_a_file_says_what_it_will_be() {
     let error = Gguf::parse_beginning(&whole[..first], first).unwrap_err();
     assert!(matches!(error, Error::OutsideFile { file_len, .. } if file_len == first));
     assert!(Gguf::parse_beginning(&whole[..first - 100], whole.len()).is_err(), "not even what it says");
+}
+
+#[test]
+fn a_file_remembers_what_it_was_asked_for() {
+    let mut writer = Writer::new();
+    writer.metadata("a.one", 1u32).metadata("a.two", "2").metadata("a.three", true);
+    writer.tensor("first", TensorType::F32, &[1], &[0; 4]).tensor("second", TensorType::F32, &[1], &[0; 4]);
+    let bytes = writer.finish().unwrap();
+    let file = Gguf::parse(&bytes).unwrap();
+    let keys = |file: &Gguf<'_>| file.unasked_keys().map(|(key, _)| key.to_string()).collect::<Vec<_>>();
+    let tensors = |file: &Gguf<'_>| file.unasked_tensors().map(|t| t.name.to_string()).collect::<Vec<_>>();
+    // Listing is not asking, nor is a question for what is not there, nor whether it is.
+    assert_eq!((file.metadata().count(), file.tensors().len()), (3, 2));
+    assert!(file.get("a.four").is_none() && file.tensor("third").is_none() && file.has_tensor("first"));
+    assert_eq!(keys(&file), ["a.one", "a.two", "a.three"]);
+    assert_eq!(tensors(&file), ["first", "second"]);
+    // A value of another type was asked for all the same.
+    assert!(file.optional::<u32>("a.two").is_err() && file.tensor("second").is_some());
+    let copy = file.clone();
+    assert_eq!(file.require::<u32>("a.one"), Ok(1));
+    assert_eq!((keys(&file), tensors(&file)), (vec!["a.three".to_string()], vec!["first".to_string()]));
+    assert_eq!(keys(&copy), ["a.one", "a.three"]);
+    // Parts of a split model are asked one after the other.
+    let shards = Shards::new([copy]).unwrap();
+    assert!(shards.has_tensor("first") && !shards.has_tensor("third"));
+    assert_eq!(shards.first().unasked_tensors().count(), 1);
+    assert!(shards.tensor("first").is_some());
+    assert_eq!(shards.first().unasked_tensors().count(), 0);
 }
