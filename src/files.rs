@@ -59,7 +59,7 @@ impl Model<'static> {
 }
 
 /// Opens a file, or all files of the split one it belongs to.
-fn open(path: &Path, load: Load) -> Result<TowerFiles<'static>, Error> {
+pub(crate) fn open(path: &Path, load: Load) -> Result<TowerFiles<'static>, Error> {
     let name = path.display().to_string();
     let parts = paths(path)?.iter().map(|path| bytes(path, load)).collect::<Result<_, _>>()?;
     Ok(TowerFiles { name, parts })

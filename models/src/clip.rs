@@ -41,13 +41,17 @@ impl Clip {
     pub fn read(source: &Source<'_>) -> Result<Clip, Error> {
         let shape = Shape::read(source)?;
         let width = shape.width;
+        let used = feature_layer(source, shape.blocks)?;
+        let blocks = vit::blocks(source, &shape, 0..used)?;
+        // What is stored must fit, whether it is used or not.
+        vit::blocks(&source.as_stored(), &shape, used..shape.blocks)?;
         Ok(Clip {
             shape,
             patch: source.linear("v.patch_embd", width, shape.pixels())?,
             class: source.vector("v.class_embd", width)?,
             positions: source.matrix("v.position_embd.weight", 1 + shape.patches(), width)?,
             pre_norm: source.norm("v.pre_ln", width, shape.epsilon)?,
-            blocks: vit::blocks(source, &shape, feature_layer(source, shape.blocks)?)?,
+            blocks,
         })
     }
 

@@ -22,6 +22,7 @@ use core::fmt;
 use ocelli_gguf::Gguf;
 use ocelli_kernels::tape::{Tape, TapeError};
 
+pub mod account;
 pub mod clip;
 mod error;
 pub mod llama;
@@ -147,7 +148,7 @@ pub const ENCODERS: &[EncoderEntry] = &[
 /// Reads the language model of a file.
 ///
 /// # Errors
-/// The architecture is not one of [`DECODERS`], or the file does not hold what it says.
+/// The architecture is not one of [`DECODERS`], or the file does not hold what it says or says more than is [read](account).
 pub fn decoder(source: &Source<'_>) -> Result<Box<dyn Decoder>, Error> {
     let name: &str = source.file().require("general.architecture")?;
     let unknown = || Error::Architecture {
@@ -155,7 +156,9 @@ pub fn decoder(source: &Source<'_>) -> Result<Box<dyn Decoder>, Error> {
         found: name.into(),
         known: DECODERS.iter().map(|d| d.name).collect(),
     };
-    (DECODERS.iter().find(|d| d.name == name).ok_or_else(unknown)?.read)(source)
+    let decoder = (DECODERS.iter().find(|d| d.name == name).ok_or_else(unknown)?.read)(source)?;
+    account::settle(source)?;
+    Ok(decoder)
 }
 
 /// The projector that a vision tower's file names, by which everybody knows what the tower is.
@@ -190,12 +193,15 @@ pub fn projector<'a>(file: &Gguf<'a>) -> Result<&'a str, Error> {
 /// Reads the vision tower of a file.
 ///
 /// # Errors
-/// The [`projector`] is not one of [`ENCODERS`], or the file does not hold what it says.
+/// The [`projector`] is not one of [`ENCODERS`], or the file does not hold what it says or says more than is
+/// [read](account).
 pub fn encoder(source: &Source<'_>) -> Result<Box<dyn Encoder>, Error> {
     let name = projector(source.file())?;
     let unknown =
         || Error::Architecture { key: "clip.projector_type", found: name.into(), known: encoders() };
-    (ENCODERS.iter().find(|d| d.name == name).ok_or_else(unknown)?.read)(source)
+    let encoder = (ENCODERS.iter().find(|d| d.name == name).ok_or_else(unknown)?.read)(source)?;
+    account::settle(source)?;
+    Ok(encoder)
 }
 
 fn encoders() -> Vec<&'static str> {

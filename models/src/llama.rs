@@ -84,9 +84,7 @@ impl Llama {
         let epsilon = source.positive(&key("attention.layer_norm_rms_epsilon"), None)?;
         let heads = heads(source, name, width)?;
         let blocks = source.size(&key("block_count"))?;
-        if source.file().optional::<u32>(&key("expert_count"))?.is_some_and(|n| n > 0) {
-            return Err(Error::Unsupported { what: "a mixture of experts", found: key("expert_count") });
-        }
+        check(source, name, vocabulary, pairing)?;
         let layer = |i: usize| {
             let name = |part: &str| format!("blk.{i}.{part}");
             let (queries, keys) = (heads.count * heads.dim, heads.kv * heads.dim);
@@ -117,6 +115,27 @@ impl Llama {
             context: source.size(&key("context_length"))?,
             rope: rope(source, name, heads.dim, pairing)?,
         })
+    }
+}
+
+/// Keys that say what must be so anyway.
+fn check(source: &Source<'_>, name: &str, vocabulary: usize, pairing: Pairing) -> Result<(), Error> {
+    let key = |k: &str| format!("{name}.{k}");
+    if source.file().optional::<u32>(&key("expert_count"))?.is_some_and(|n| n > 0) {
+        return Err(Error::Unsupported { what: "a mixture of experts", found: key("expert_count") });
+    }
+    let tokens = source.size_or(&key("vocab_size"), Some(vocabulary))?;
+    if tokens != vocabulary {
+        return Err(number(&key("vocab_size"), tokens as f64, "the number of rows of token_embd.weight"));
+    }
+    // The name that the specification has for rows that are permuted as Meta's are.
+    let layout = source.file().optional::<&str>(&key("tensor_data_layout"))?;
+    match layout.filter(|layout| pairing != Pairing::Adjacent || *layout != "Meta AI original pth") {
+        Some(other) => {
+            let found = format!("{} is {}", key("tensor_data_layout"), other.escape_debug());
+            Err(Error::Unsupported { what: "this order of rows", found })
+        }
+        None => Ok(()),
     }
 }
 

@@ -10,8 +10,11 @@
 use crate::clip::Clip;
 use crate::recipe::{Geometry, ImageRecipe, ViewPlan};
 use crate::{Encoder, Error, Piece, Preprocess, Source};
+use alloc::format;
+use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
+use ocelli_gguf::Value;
 use ocelli_kernels::ops::activation::Activation;
 use ocelli_kernels::ops::resize::Filter;
 use ocelli_kernels::tape::{Linear, Recorder, Tape, TapeError};
@@ -33,9 +36,7 @@ impl Llava {
     /// # Errors
     /// What the file says of itself does not fit together or is not supported.
     pub fn read(source: &Source<'_>) -> Result<Llava, Error> {
-        if source.has("mm.3.weight") {
-            return Err(Error::Unsupported { what: "a projector with norms", found: "mm.3.weight".into() });
-        }
+        relatives(source)?;
         let clip = Clip::read(source)?;
         let hidden = source.rows("mm.0.weight")?;
         let width = source.rows("mm.2.weight")?;
@@ -51,7 +52,7 @@ impl Llava {
             tokens_per_view: shape.patches() as u32,
             geometry: Geometry::PadSquare { color },
         };
-        match source.file().optional::<&str>("clip.preproc.mode")? {
+        match way(source)? {
             None | Some("pad_square") => {}
             Some("shortest_crop") => recipe.geometry = Geometry::ShortestEdgeCrop { edge: recipe.tile },
             Some("stretch") => recipe.geometry = Geometry::Stretch,
@@ -65,6 +66,57 @@ impl Llava {
             recipe,
         })
     }
+}
+
+/// Refuses models whose files are those of LLaVA-1.5 and more: their images become other rows.
+fn relatives(source: &Source<'_>) -> Result<(), Error> {
+    let file = source.file();
+    let text = |key: &str| file.optional::<&str>(key).map(Option::unwrap_or_default);
+    let (merge, aspect) = ("clip.vision.mm_patch_merge_type", "clip.vision.image_aspect_ratio");
+    let pinpoints = "clip.vision.image_grid_pinpoints";
+    let listed = matches!(file.get(pinpoints), Some(Value::Array(list)) if !list.is_empty());
+    let tiles = [
+        (pinpoints, listed),
+        (merge, text(merge)?.starts_with("spatial")),
+        (aspect, text(aspect)?.contains("anyres")),
+        ("model.image_newline", source.has("model.image_newline")),
+        ("v.image_newline", source.has("v.image_newline")),
+    ];
+    if let Some((found, _)) = tiles.into_iter().find(|(_, found)| *found) {
+        let what = if source.has("v.class_embd") { "LLaVA-1.6 (LLaVA-NeXT)" } else { "LLaVA-OneVision" };
+        return Err(Error::Unsupported { what, found: format!("it has {found}") });
+    }
+    if source.has("mm.3.weight") {
+        return Err(Error::Unsupported { what: "a projector with norms", found: "mm.3.weight".into() });
+    }
+    let projector = "clip.vision.mm_projector_type";
+    for (key, usual) in [(merge, "flat"), (projector, "mlp2x_gelu")] {
+        let said = file.optional::<&str>(key)?.unwrap_or(usual);
+        if said != usual {
+            return Err(Error::Unsupported { what: key, found: said.escape_debug().to_string() });
+        }
+    }
+    Ok(())
+}
+
+/// How an image becomes a square: by our key, or by that of LLaVA's own configuration.
+fn way<'a>(source: &Source<'a>) -> Result<Option<&'a str>, Error> {
+    const ASPECT: &str = "clip.vision.image_aspect_ratio";
+    let ours = source.file().optional::<&str>("clip.preproc.mode")?;
+    let theirs = match source.file().optional::<&str>(ASPECT)? {
+        None => return Ok(ours),
+        Some("pad") => "pad_square",
+        // As CLIP's processor does it by itself.
+        Some("square") => "shortest_crop",
+        Some(other) => {
+            return Err(Error::Unsupported { what: ASPECT, found: other.escape_debug().to_string() });
+        }
+    };
+    if ours.is_some_and(|ours| ours != theirs) {
+        let found = "clip.preproc.mode and clip.vision.image_aspect_ratio".into();
+        return Err(Error::Unsupported { what: "two ways to make an image a square", found });
+    }
+    Ok(Some(theirs))
 }
 
 impl Encoder for Llava {

@@ -37,7 +37,7 @@ impl Siglip {
             shape,
             patch: source.linear("v.patch_embd", shape.width, shape.pixels())?,
             positions: source.matrix("v.position_embd.weight", shape.patches(), shape.width)?,
-            blocks: vit::blocks(source, &shape, shape.blocks)?,
+            blocks: vit::blocks(source, &shape, 0..shape.blocks)?,
             post_norm: source.norm("v.post_ln", shape.width, shape.epsilon)?,
         })
     }

@@ -17,7 +17,7 @@ use crate::siglip::Siglip;
 use crate::source::number;
 use crate::{Encoder, Error, Piece, Preprocess, Source};
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use ocelli_kernels::ops::resize::Filter;
 use ocelli_kernels::tape::{Linear, Recorder, Tape, TapeError};
@@ -49,6 +49,11 @@ impl SmolVlm {
         let factor = source.size(FACTOR)?;
         if factor > shape.grid() || !shape.grid().is_multiple_of(factor) {
             return Err(number(FACTOR, factor as f64, "a divisor of the patches along a side"));
+        }
+        let mode = source.file().optional::<&str>("clip.preproc.mode")?;
+        if let Some(other) = mode.filter(|mode| *mode != "tiles_idefics3") {
+            let found = other.escape_debug().to_string();
+            return Err(Error::Unsupported { what: "clip.preproc.mode", found });
         }
         let side = shape.grid() / factor;
         // The reference's default where a file does not say: four tiles along the longest edge.

@@ -34,6 +34,11 @@ impl<'a> Source<'a> {
         Source { instead: Some(instead), ..self }
     }
 
+    /// The same model with its matrices where the files have them.
+    pub(crate) fn as_stored(self) -> Source<'a> {
+        Source { instead: None, ..self }
+    }
+
     /// The file with the metadata.
     pub fn file(&self) -> &'a Gguf<'a> {
         self.shards.first()
@@ -75,6 +80,18 @@ impl<'a> Source<'a> {
         if sensible { Ok(value) } else { Err(number(key, f64::from(value), "positive and finite")) }
     }
 
+    /// A positive finite number, if the file has one; 0 stands for none.
+    ///
+    /// # Errors
+    /// The value is negative or not finite.
+    pub fn positive_or_zero(&self, key: &str) -> Result<Option<f32>, Error> {
+        match self.file().optional::<f32>(key)? {
+            Some(0.0) => Ok(None),
+            Some(_) => self.positive(key, None).map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Three finite numbers, one for each colour.
     ///
     /// # Errors
@@ -89,7 +106,20 @@ impl<'a> Source<'a> {
 
     /// Whether there is a tensor of this name.
     pub fn has(&self, tensor: &str) -> bool {
-        self.shards.tensor(tensor).is_some()
+        self.shards.has_tensor(tensor)
+    }
+
+    /// A vector and its bytes, for numbers that are not a model's weights.
+    ///
+    /// # Errors
+    /// As [`matrix`](Source::matrix).
+    pub(crate) fn numbers(&self, name: &str, width: usize) -> Result<(Weight, &'a [u8]), Error> {
+        Ok((self.vector(name, width)?, self.tensor(name)?.1.data))
+    }
+
+    /// The files.
+    pub(crate) fn shards(&self) -> &'a Shards<'a> {
+        self.shards
     }
 
     /// A tensor's row length without padding, if there is such a tensor.

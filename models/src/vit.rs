@@ -9,6 +9,7 @@ use crate::source::number;
 use crate::{Error, Source};
 use alloc::format;
 use alloc::vec::Vec;
+use core::ops::Range;
 use ocelli_kernels::ops::activation::Activation;
 use ocelli_kernels::tape::{Heads, Linear, Mask, Norm, Recorder, Value};
 
@@ -48,6 +49,13 @@ impl Shape {
                 "a divisor of embedding_length",
             ));
         }
+        for (key, expected) in [("attention.head_count_kv", count), ("attention.head_dim", width / count)] {
+            let key = format!("clip.vision.{key}");
+            let found = source.size_or(&key, Some(expected))?;
+            if found != expected {
+                return Err(number(&key, found as f64, "as head_count and embedding_length say"));
+            }
+        }
         let (image, patch) = (size("image_size")?, size("patch_size")?);
         if image > 8192 {
             return Err(number("clip.vision.image_size", image as f64, "at most 8192"));
@@ -83,27 +91,35 @@ impl Shape {
     }
 }
 
-/// The nonlinearity: our own key by name, else the two flags of llama.cpp's files.
+/// The nonlinearity: our own key by name, else the two flags of llama.cpp's files. Those have no word for the exact GELU
+/// and for ReLU, so a file that names one of these may have any.
 fn activation(source: &Source<'_>) -> Result<Activation, Error> {
-    if let Some(name) = source.file().optional::<&str>("clip.vision.activation")? {
-        return Ok(match name {
-            "gelu_erf" => Activation::GeluErf,
-            "gelu_tanh" => Activation::GeluTanh,
-            "gelu_quick" => Activation::GeluQuick,
-            "silu" => Activation::Silu,
-            "relu" => Activation::Relu,
-            _ => return Err(Error::Unsupported { what: "clip.vision.activation", found: name.into() }),
-        });
-    }
-    let flag = |key: &str| Ok::<bool, Error>(source.file().optional(key)?.unwrap_or(false));
-    match (flag("clip.use_gelu")?, flag("clip.use_silu")?) {
+    let flag = |key: &str| source.file().optional::<bool>(key);
+    let flags = (flag("clip.use_gelu")?, flag("clip.use_silu")?);
+    let flagged = match (flags.0.unwrap_or(false), flags.1.unwrap_or(false)) {
         (true, true) => {
-            Err(Error::Unsupported { what: "two activations", found: "clip.use_gelu, clip.use_silu".into() })
+            let found = "clip.use_gelu, clip.use_silu".into();
+            return Err(Error::Unsupported { what: "two activations", found });
         }
-        (true, false) => Ok(Activation::GeluTanh),
-        (false, true) => Ok(Activation::Silu),
-        (false, false) => Ok(Activation::GeluQuick),
+        (true, false) => Activation::GeluTanh,
+        (false, true) => Activation::Silu,
+        (false, false) => Activation::GeluQuick,
+    };
+    let Some(name) = source.file().optional::<&str>("clip.vision.activation")? else { return Ok(flagged) };
+    let named = match name {
+        "gelu_erf" => Activation::GeluErf,
+        "gelu_tanh" => Activation::GeluTanh,
+        "gelu_quick" => Activation::GeluQuick,
+        "silu" => Activation::Silu,
+        "relu" => Activation::Relu,
+        _ => return Err(Error::Unsupported { what: "clip.vision.activation", found: name.into() }),
+    };
+    let nameless = matches!(named, Activation::GeluErf | Activation::Relu);
+    if named != flagged && !nameless && flags != (None, None) {
+        let found = format!("clip.vision.activation is {name}, clip.use_gelu and clip.use_silu say another");
+        return Err(Error::Unsupported { what: "two activations", found });
     }
+    Ok(named)
 }
 
 /// One block.
@@ -127,11 +143,11 @@ pub struct Block {
     down: Linear,
 }
 
-/// Reads blocks `v.blk.0` and following.
+/// Reads blocks `v.blk.0` and following, those of these numbers.
 ///
 /// # Errors
 /// A tensor is missing or does not fit.
-pub fn blocks(source: &Source<'_>, shape: &Shape, count: usize) -> Result<Vec<Block>, Error> {
+pub fn blocks(source: &Source<'_>, shape: &Shape, numbers: Range<usize>) -> Result<Vec<Block>, Error> {
     let Shape { width, hidden, epsilon, .. } = *shape;
     let block = |i: usize| {
         let name = |part: &str| format!("v.blk.{i}.{part}");
@@ -149,7 +165,7 @@ pub fn blocks(source: &Source<'_>, shape: &Shape, count: usize) -> Result<Vec<Bl
             down: source.linear(&name(down), width, hidden)?,
         })
     };
-    (0..count).map(block).collect()
+    numbers.map(block).collect()
 }
 
 impl Block {

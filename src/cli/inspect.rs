@@ -2,15 +2,17 @@
 
 use super::args::{Outcome, kernels};
 use crate::files;
+use crate::tokenizer::{Tokenizer, TokenizerError};
 use crate::{Error, Load};
 use clap::Args;
 use ocelli_gguf::{Gguf, TensorType, Value};
 use ocelli_kernels::cpu::ISAS;
 use ocelli_kernels::formats::Format;
-use ocelli_models::{DECODERS, ENCODERS};
+use ocelli_models::account::{self, Left};
+use ocelli_models::{DECODERS, ENCODERS, Source};
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `inspect`.
 #[derive(Args)]
@@ -89,23 +91,71 @@ impl Inspect {
         let text = |key: &str| file.optional::<&str>(key).ok().flatten();
         let architecture = text("general.architecture").unwrap_or("none");
         writeln!(out, "\nEngine")?;
+        let mut left = Vec::new();
         if architecture == "clip" {
             match ocelli_models::projector(file) {
                 Err(error) => writeln!(out, "  {error}")?,
                 Ok(projector) => match ENCODERS.iter().find(|e| e.name == projector) {
-                    Some(entry) => writeln!(out, "  vision tower '{projector}': {}", entry.models)?,
+                    Some(entry) => {
+                        left = self.read(out, &format!("vision tower '{projector}': {}", entry.models))?;
+                    }
                     None => unsupported(out, "vision tower ", projector, ENCODERS.iter().map(|e| e.name))?,
                 },
             }
         } else if DECODERS.iter().any(|d| d.name == architecture) {
-            writeln!(out, "  language model '{architecture}'")?;
+            left = self.read(out, &format!("language model '{architecture}'"))?;
         } else {
             unsupported(out, "", architecture, DECODERS.iter().map(|d| d.name))?;
         }
         let known: Vec<&str> = ISAS.iter().map(|e| e.name).collect();
         writeln!(out, "  kernels: {} (of {})", kernels()?.name(), known.join(", "))?;
+        if !left.is_empty() {
+            writeln!(
+                out,
+                "\nNot read: the file is refused, for each of these would change what is computed"
+            )?;
+        }
+        for left in left {
+            match left {
+                Left::Key { name, value } => writeln!(out, "  key    {} = {value}", name.escape_debug())?,
+                Left::Tensor { name } => writeln!(out, "  tensor {}", name.escape_debug())?,
+            }
+        }
         Ok(())
     }
+
+    /// What the file is, and what of it nobody reads: all that a model would be refused for. The files of a split model are
+    /// looked at together.
+    fn read(&self, out: &mut dyn Write, what: &str) -> std::io::Result<Vec<Left>> {
+        let (what, left) = match left(&self.file) {
+            Ok(left) => (what.into(), left),
+            Err(error) => (format!("cannot be run: {error}"), Vec::new()),
+        };
+        writeln!(out, "  {what}")?;
+        Ok(left)
+    }
+}
+
+/// All that nobody reads of a model's files.
+fn left(path: &Path) -> Result<Vec<Left>, Error> {
+    let files = files::open(path, Load::Map)?;
+    let shards = files.shards()?;
+    let source = Source::new(&shards, 0);
+    let tower = shards.first().optional::<&str>("general.architecture").ok().flatten() == Some("clip");
+    let model =
+        if tower { ocelli_models::encoder(&source).err() } else { ocelli_models::decoder(&source).err() };
+    match model {
+        None | Some(ocelli_models::Error::Left(_)) => {}
+        Some(error) => return Err(Error::Model { name: files.name.clone(), error }),
+    }
+    let mut left: Vec<Left> = account::model(&source).collect();
+    if !tower {
+        match Tokenizer::from_gguf(shards.first()) {
+            Ok(_) | Err(TokenizerError::Left(_)) => left.extend(account::tokenizer(shards.first())),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(left)
 }
 
 fn unsupported<'a>(

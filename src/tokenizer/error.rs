@@ -12,6 +12,8 @@ pub enum TokenizerError {
     UnknownModel(alloc::string::String),
     /// `tokenizer.ggml.pre` names a pre-tokenizer that is not supported.
     UnknownPre(alloc::string::String),
+    /// A key that would change what texts become, and that nothing here reads.
+    Left(ocelli_models::account::Left),
     /// No tokens, or more than the limit.
     TokenCount {
         /// How many the file has.
@@ -137,6 +139,7 @@ impl fmt::Display for TokenizerError {
                 }
                 Ok(())
             }
+            Self::Left(left) => left.fmt(f),
             Self::TokenCount { count, limit } => {
                 write!(f, "tokenizer.ggml.tokens has {count} tokens; 1 to {limit} are allowed")
             }

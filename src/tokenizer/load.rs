@@ -116,7 +116,10 @@ impl Tokenizer {
         let tokenizer =
             Self { vocab, specials, family, bos: ids.bos, eos: ids.eos, adds_bos, adds_eos, ends };
         tokenizer.warn_of_unwritable_bytes();
-        Ok(tokenizer)
+        match ocelli_models::account::tokenizer(file).next() {
+            Some(left) => Err(TokenizerError::Left(left)),
+            None => Ok(tokenizer),
+        }
     }
 
     /// Every byte that occurs in UTF-8 should have a token; published vocabularies lack some controls.

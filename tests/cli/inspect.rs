@@ -1,6 +1,7 @@
 //! `inspect`, and the help that a newcomer reads.
 
-use super::{golden, ocelli};
+use super::{fresh_folder, golden, ocelli, refused};
+use ocelli_gguf::{Gguf, TensorType, Writer};
 
 #[test]
 fn inspect_shows_what_is_in_a_file_and_what_runs_it() {
@@ -37,6 +38,53 @@ fn inspect_lists_tensors_and_whole_values_when_asked() {
     };
     assert!(template(&short).ends_with('…') && template(&short).chars().count() < 140);
     assert!(template(&full).contains("add_generation_prompt"));
+}
+
+/// A golden file with more in it.
+fn more(name: &str, to: &str, keys: &[(&str, u32)], tensors: &[&str]) -> String {
+    let bytes = std::fs::read(golden(name)).unwrap();
+    let file = Gguf::parse(&bytes).unwrap();
+    let mut writer = Writer::new();
+    file.metadata().for_each(|(key, value)| {
+        writer.metadata(key, value);
+    });
+    keys.iter().for_each(|(key, value)| {
+        writer.metadata(key, *value);
+    });
+    for tensor in file.tensors() {
+        writer.tensor(tensor.name, tensor.kind, tensor.dims(), tensor.data);
+    }
+    tensors.iter().for_each(|name| {
+        writer.tensor(name, TensorType::F32, &[4], &[0; 16]);
+    });
+    let path = fresh_folder("left").join(to);
+    std::fs::write(&path, writer.finish().unwrap()).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn inspect_lists_all_that_nobody_reads_and_running_is_refused_for_the_first() {
+    let keys =
+        [("llama.attention.sliding_window", 64), ("tokenizer.ggml.mystery", 7), ("general.mystery", 1)];
+    let file = more("llama-tied.gguf", "left.gguf", &keys, &["blk.0.attn_q_norm.weight"]);
+    let ran = ocelli(&["inspect", &file]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let (_, left) = ran.out.split_once("Not read").unwrap();
+    for line in
+        ["llama.attention.sliding_window = 64", "tokenizer.ggml.mystery = 7", "blk.0.attn_q_norm.weight"]
+    {
+        assert!(left.contains(line), "{line}: {left}");
+    }
+    assert!(!left.contains("general.mystery"));
+    let says = ["left.gguf", "llama.attention.sliding_window (64)"];
+    refused(&ocelli(&["run", "-m", &file, "--raw", "-n", "1", "x"]), 3, &says);
+
+    let file = more("mmproj-llava-modern.gguf", "mmproj-next.gguf", &[], &["model.image_newline"]);
+    let says = "LLaVA-1.6 (LLaVA-NeXT) is not supported: it has model.image_newline";
+    let ran = ocelli(&["inspect", &file]);
+    assert!(ran.out.contains(says) && !ran.out.contains("LLaVA-1.5"), "{}", ran.out);
+    let args = ["run", "-m", &golden("vicuna.gguf"), "--mmproj", &file, "--image", &golden("photo.png"), "x"];
+    refused(&ocelli(&args), 3, &["mmproj-next.gguf", says]);
 }
 
 #[test]
