@@ -119,7 +119,9 @@ impl<'m> Scorer<'m> {
         let tape = if logits { &self.every } else { &self.last };
         let cache = Some(Cache { layout: self.layout, memory: &mut self.cache });
         let mut memory = Memory { arena: &mut self.arena, scratch: &mut self.scratch, cache };
-        let call = Call { units: cells.len(), cells, rows, past: self.past, ..Call::default() };
+        // The context of a scorer is as long as its text.
+        let (past, reach) = (self.past, self.layout.capacity);
+        let call = Call { units: cells.len(), cells, rows, past, reach, ..Call::default() };
         let machine = Machine { kernels: self.kernels, pool: &self.pool };
         tape.run(machine, weights(&self.files), &mut memory, call, &Never, watch)?;
         self.past += cells.len();

@@ -24,6 +24,9 @@ use ocelli_kernels::weight::{Weight, Weights};
 mod embed;
 #[cfg(feature = "cli")]
 mod pieces;
+mod turn;
+
+use turn::Turn;
 
 pub use embed::Embedding;
 
@@ -72,6 +75,8 @@ pub struct Session<'m> {
     /// What the cache holds, position by position.
     history: Vec<Entry>,
     cells: Vec<Cell>,
+    /// Which angles the cache was computed with.
+    turn: Turn,
     /// The image whose rows are in memory.
     encoded: Option<u64>,
     /// A token that was chosen and not read yet.
@@ -128,6 +133,7 @@ impl<'m> Session<'m> {
             skip,
             history,
             cells: batch,
+            turn: Turn::default(),
             encoded: None,
             pending: None,
             ready: false,
@@ -244,8 +250,13 @@ impl<'m> Session<'m> {
         if needed > context {
             return Err(Error::Context { needed, context });
         }
+        if self.outgrows() {
+            // The cache will not be used.
+            self.pending = None;
+        }
         self.settle()?;
         let same = prompt.entries.iter().zip(&self.history).take_while(|(a, b)| a == b).count();
+        let same = if self.turn_for(needed) { same } else { 0 };
         // The last position is always computed: its logits begin the answer.
         let same = same.min(needed.saturating_sub(1));
         self.history.truncate(same);
@@ -295,7 +306,7 @@ impl<'m> Session<'m> {
             return Ok(());
         }
         let since = self.stopper.moment();
-        let result = self.decode(Stage::Prefill);
+        let result = self.decode(Stage::Prefill, self.history.len());
         self.timings.add(Stage::Prefill, self.stopper.since(since));
         result?;
         let (from, to) = (self.history.len(), self.history.len() + self.cells.len());
@@ -304,14 +315,15 @@ impl<'m> Session<'m> {
         Ok(())
     }
 
-    fn decode(&mut self, stage: Stage) -> Result<(), Error> {
-        let (plan, past) = (&self.plan, self.history.len());
+    /// Decodes the cells gathered, which stand after the first `past` positions.
+    fn decode(&mut self, stage: Stage, past: usize) -> Result<(), Error> {
+        let (plan, reach) = (&self.plan, self.turn.reach());
         let block = self.block.get_mut(self.skip..).unwrap_or_default();
         let at = &plan.places;
         let parts = [at.arena.clone(), at.scratch.clone(), at.cache.clone(), at.rows.clone()];
         let [arena, scratch, cache, rows] = disjoint(block, parts)?;
         let cache = Some(Cache { layout: plan.layout, memory: cache });
-        let call = Call { units: self.cells.len(), cells: &self.cells, rows, past, ..Call::default() };
+        let call = Call { units: self.cells.len(), cells: &self.cells, rows, past, reach, ..Call::default() };
         let machine = Machine { kernels: plan.kernels, pool: &self.pool };
         let mut memory = Memory { arena, scratch, cache };
         let weights = model::weights(&self.files);
@@ -434,9 +446,12 @@ impl<'m> Session<'m> {
             return Err(Error::Context { needed, context: self.plan.context });
         }
         let since = self.stopper.moment();
+        if self.outgrows() {
+            self.outgrow()?;
+        }
         self.cells.clear();
         self.cells.push(Cell::Token(id));
-        let result = self.decode(Stage::Generate);
+        let result = self.decode(Stage::Generate, self.history.len());
         self.cells.clear();
         self.timings.add(Stage::Generate, self.stopper.since(since));
         self.ready = result.is_ok();

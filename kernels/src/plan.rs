@@ -71,7 +71,6 @@ impl Tape {
         let need = |step: &Step| match step.op {
             Op::Linear { .. } => linear::SCRATCH,
             Op::Norm { .. } => norm::scratch(self.slots[step.out.0].width),
-            Op::Angles { dim, .. } => dim,
             Op::Attention { heads, mask: Mask::Causal { .. }, .. } => attention::scratch(capacity, heads.dim),
             Op::Attention { heads, mask: Mask::Unit, .. } => {
                 attention::scratch(self.slots[step.out.0].rows.count(1), heads.dim)

@@ -43,6 +43,9 @@ pub struct Call<'a> {
     pub rows: &'a [f32],
     /// Positions already in the cache.
     pub past: usize,
+    /// Positions of the whole text that this call is a part of, if it goes on after the call: some models turn all positions
+    /// of a long text by other angles ([`Tape::turns_beyond`]).
+    pub reach: usize,
 }
 
 /// A decoder's cache: one layout for all layers, keys of a layer before its values.
@@ -359,7 +362,7 @@ impl<'a> Operands<'a> {
             Op::Attention { heads, .. } => (attention::ROWS, heads.count / heads.kv.max(1) * heads.dim),
             // Sixteen positions of all heads, whose rows lie together.
             Op::Keys { heads, .. } | Op::Values { heads, .. } => (heads.kv, LANES * heads.dim),
-            Op::Angles { .. } => (64, usize::MAX),
+            Op::Angles(_) => (64, usize::MAX),
             Op::Norm { .. } => (16, usize::MAX),
             _ => (8, usize::MAX),
         }
@@ -382,9 +385,11 @@ impl<'a> Operands<'a> {
             Op::Embed(table) => {
                 Job::Embed(Embed { cells: self.call.cells, rows: self.call.rows, table: self.matrix(table)? })
             }
-            Op::Angles { base, dim, factors } => {
-                let factors = self.optional(factors.as_ref())?;
-                Job::Angles(Angles { past: self.call.past, base: *base, dim: *dim, factors })
+            Op::Angles(which) => {
+                let rotary = &self.tape.rotaries[*which];
+                let length = self.call.reach.max(self.call.past + self.call.units);
+                let (frequencies, magnitude) = (rotary.of(length), rotary.magnitude);
+                Job::Angles(Angles { past: self.call.past, frequencies, magnitude })
             }
             Op::Rope { head_dim, dim, pairing } => {
                 Job::Rope(Rope { x, angles: y, width, head_dim: *head_dim, dim: *dim, pairing: *pairing })

@@ -9,7 +9,7 @@
 use crate::formats::Format;
 use crate::ops::activation::Activation;
 use crate::ops::quantize;
-use crate::ops::rope::Pairing;
+use crate::ops::rope::{Pairing, Rotary};
 use crate::plan;
 use crate::weight::Weight;
 use alloc::vec::Vec;
@@ -87,21 +87,45 @@ pub enum Mask {
 pub(crate) enum Op {
     Input,
     Embed(Weight),
-    Angles { base: f32, dim: usize, factors: Option<Weight> },
-    Rope { head_dim: usize, dim: usize, pairing: Pairing },
+    /// Which of the tape's [`Rotary`].
+    Angles(usize),
+    Rope {
+        head_dim: usize,
+        dim: usize,
+        pairing: Pairing,
+    },
     Quantize,
-    Linear { map: Linear, activation: Activation },
-    Norm { norm: Norm, center: bool },
+    Linear {
+        map: Linear,
+        activation: Activation,
+    },
+    Norm {
+        norm: Norm,
+        center: bool,
+    },
     Add,
     AddTable(Weight),
     Activate(Activation),
     Prepend(Weight),
     DropFirst,
-    Shuffle { grid: usize, factor: usize },
+    Shuffle {
+        grid: usize,
+        factor: usize,
+    },
     Last,
-    Keys { heads: Heads, mask: Mask },
-    Values { heads: Heads, mask: Mask },
-    Attention { heads: Heads, mask: Mask, scale: f32 },
+    Keys {
+        heads: Heads,
+        mask: Mask,
+    },
+    Values {
+        heads: Heads,
+        mask: Mask,
+    },
+    Attention {
+        heads: Heads,
+        mask: Mask,
+        scale: f32,
+    },
 }
 
 /// Operands of a step.
@@ -145,6 +169,7 @@ pub struct Tape {
     pub(crate) steps: Vec<Step>,
     pub(crate) slots: Vec<Slot>,
     pub(crate) marks: Vec<Mark>,
+    pub(crate) rotaries: Vec<Rotary>,
     pub(crate) out: Value,
     /// Units a call may have at most.
     pub(crate) max_units: usize,
@@ -186,6 +211,7 @@ pub struct Recorder {
     steps: Vec<Step>,
     slots: Vec<Slot>,
     marks: Vec<Mark>,
+    rotaries: Vec<Rotary>,
     error: Option<TapeError>,
 }
 
@@ -347,12 +373,13 @@ impl Recorder {
 
     /// The angles of all rows' positions, for [`rope`](Recorder::rope).
     #[track_caller]
-    pub fn angles(&mut self, base: f32, dim: usize, factors: Option<&Weight>) -> Value {
-        self.expect("rope: dimensions modulo 2", 0, dim % 2);
-        if let Some(f) = factors {
-            self.expect("rope: factors", dim / 2, f.height * f.width);
+    pub fn angles(&mut self, rotary: &Rotary) -> Value {
+        if let Some(long) = &rotary.long {
+            self.expect("rope: frequencies of long texts", rotary.frequencies.len(), long.frequencies.len());
         }
-        self.push(Op::Angles { base, dim, factors: factors.copied() }, &[], Rows::PerUnit(1), dim)
+        self.rotaries.push(rotary.clone());
+        let op = Op::Angles(self.rotaries.len() - 1);
+        self.push(op, &[], Rows::PerUnit(1), rotary.dim())
     }
 
     /// Rotates the heads of `x` by their rows' angles.
@@ -408,7 +435,8 @@ impl Recorder {
             at: Location::caller(),
         };
         let arena = arena.ok_or(too_large)?;
-        Ok(Tape { steps: self.steps, slots: self.slots, marks: self.marks, out, max_units, arena })
+        let Recorder { steps, slots, marks, rotaries, .. } = self;
+        Ok(Tape { steps, slots, marks, rotaries, out, max_units, arena })
     }
 }
 
@@ -438,7 +466,19 @@ impl Tape {
     pub fn bytes(&self) -> usize {
         let (steps, slots) =
             (self.steps.capacity() * size_of::<Step>(), self.slots.capacity() * size_of::<Slot>());
-        steps + slots + self.marks.capacity() * size_of::<Mark>()
+        steps + slots + self.marks.capacity() * size_of::<Mark>() + self.rotary_bytes()
+    }
+
+    fn rotary_bytes(&self) -> usize {
+        let long = |r: &Rotary| r.long.as_ref().map_or(0, |long| long.frequencies.capacity());
+        let each = |r: &Rotary| size_of::<Rotary>() + 4 * (r.frequencies.capacity() + long(r));
+        self.rotaries.iter().map(each).sum()
+    }
+
+    /// The longest text whose positions turn by the usual frequencies; all positions of a longer one turn by others, so what
+    /// a cache holds of a text that grows beyond it must be computed again. See [`Call::reach`](crate::run::Call::reach).
+    pub fn turns_beyond(&self) -> Option<usize> {
+        self.rotaries.iter().find_map(|r| r.long.as_ref().map(|long| long.beyond))
     }
 
     /// Number of steps.

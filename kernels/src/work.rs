@@ -187,7 +187,7 @@ fn name(op: &Op) -> (&'static str, Option<Weight>) {
     match op {
         Op::Input => ("input", None),
         Op::Embed(table) => ("embed", Some(*table)),
-        Op::Angles { .. } => ("angles", None),
+        Op::Angles(_) => ("angles", None),
         Op::Rope { .. } => ("rope", None),
         Op::Quantize => ("quantize", None),
         Op::Linear { map, .. } => ("linear", Some(map.w)),

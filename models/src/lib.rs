@@ -29,6 +29,7 @@ pub mod llama;
 pub mod llava;
 pub mod qwen2;
 pub mod recipe;
+mod rope;
 pub mod siglip;
 pub mod smolvlm;
 mod source;

@@ -10,12 +10,11 @@
 //! In `llama` files the rows of `W_q` and `W_k` are permuted, so that rotated pairs are adjacent.
 
 use crate::source::number;
-use crate::{Decoder, Error, Source};
+use crate::{Decoder, Error, Source, rope};
 use alloc::format;
-use alloc::string::ToString;
 use alloc::vec::Vec;
 use ocelli_kernels::ops::activation::Activation;
-use ocelli_kernels::ops::rope::Pairing;
+use ocelli_kernels::ops::rope::{Pairing, Rotary};
 use ocelli_kernels::tape::{Heads, Linear, Mask, Norm, Recorder, Tape, TapeError};
 use ocelli_kernels::weight::Weight;
 
@@ -54,15 +53,7 @@ pub struct Llama {
     output: Linear,
     heads: Heads,
     context: usize,
-    rope: Rope,
-}
-
-#[derive(Debug)]
-struct Rope {
-    base: f32,
-    dim: usize,
-    /// `[dim / 2]`
-    factors: Option<Weight>,
+    rotary: Rotary,
     pairing: Pairing,
 }
 
@@ -84,6 +75,7 @@ impl Llama {
         let epsilon = source.positive(&key("attention.layer_norm_rms_epsilon"), None)?;
         let heads = heads(source, name, width)?;
         let blocks = source.size(&key("block_count"))?;
+        let context = source.size(&key("context_length"))?;
         check(source, name, vocabulary, pairing)?;
         let layer = |i: usize| {
             let name = |part: &str| format!("blk.{i}.{part}");
@@ -112,8 +104,9 @@ impl Llama {
                 source.linear("output", vocabulary, width)?
             },
             heads,
-            context: source.size(&key("context_length"))?,
-            rope: rope(source, name, heads.dim, pairing)?,
+            context,
+            rotary: rope::read(source, name, heads.dim, context)?,
+            pairing,
         })
     }
 }
@@ -159,23 +152,6 @@ fn heads(source: &Source<'_>, name: &str, width: usize) -> Result<Heads, Error> 
     Ok(Heads { count, kv, dim })
 }
 
-fn rope(source: &Source<'_>, name: &str, head_dim: usize, pairing: Pairing) -> Result<Rope, Error> {
-    let key = |k: &str| format!("{name}.rope.{k}");
-    let dim = source.size_or(&key("dimension_count"), Some(head_dim))?;
-    if dim > head_dim || !dim.is_multiple_of(2) {
-        return Err(number(&key("dimension_count"), dim as f64, "even and at most a head's length"));
-    }
-    let scaling = source.file().optional::<&str>(&key("scaling.type"))?.unwrap_or("none");
-    let factor = source.positive(&key("scaling.factor"), Some(1.0))?;
-    if scaling != "none" && factor != 1.0 {
-        let found = scaling.to_string();
-        return Err(Error::Unsupported { what: "a scaled rotary embedding", found });
-    }
-    let factors =
-        source.has("rope_freqs.weight").then(|| source.vector("rope_freqs.weight", dim / 2)).transpose()?;
-    Ok(Rope { base: source.positive(&key("freq_base"), Some(10_000.0))?, dim, factors, pairing })
-}
-
 impl Decoder for Llama {
     fn width(&self) -> usize {
         self.embedding.width
@@ -202,14 +178,14 @@ impl Llama {
     /// Records the decoder up to the logits of every row, or of the last.
     fn record(&self, max_rows: usize, every: bool) -> Result<Tape, TapeError> {
         let (m, g) = (self, &mut Recorder::new());
-        let angles = g.angles(m.rope.base, m.rope.dim, m.rope.factors.as_ref());
+        let angles = g.angles(&m.rotary);
         let mut x = g.embed(&m.embedding);
         g.mark("embed", 0, x);
         for (i, l) in m.layers.iter().enumerate() {
             let n = g.rms_norm(x, &l.attention_norm);
             let (q, k, v) = (g.linear(n, &l.q), g.linear(n, &l.k), g.linear(n, &l.v));
-            let q = g.rope(q, angles, m.heads.dim, m.rope.pairing);
-            let k = g.rope(k, angles, m.heads.dim, m.rope.pairing);
+            let q = g.rope(q, angles, m.heads.dim, m.pairing);
+            let k = g.rope(k, angles, m.heads.dim, m.pairing);
             let a = g.attention(q, k, v, m.heads, Mask::Causal { layer: i });
             let a = g.linear(a, &l.o);
             x = g.add(x, a);

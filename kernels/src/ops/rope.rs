@@ -4,17 +4,17 @@
 //! θᵢ = base^(−2i/d)   angle = position · θᵢ   (a, b) → (a cos − b sin, a sin + b cos)      i = 0 .. d/2 − 1
 //! ```
 //!
-//! Angles are computed once per call, for all layers and heads, in the precision the reference uses: frequencies
-//! and angles are rounded to `f32`, the sine and cosine of that angle are exact to `f32`.
+//! The frequencies θ are the model's ([`Rotary`]): those that reach beyond the trained context are changed, and sine and
+//! cosine may be multiplied by a magnitude. Angles are computed once per call, for all layers and heads, in the precision
+//! the reference uses: frequencies and angles are rounded to `f32`, the sine and cosine of that angle are exact to `f32`.
 //!
 //! Rotation is left to the compiler, which makes it of whole registers: an Ice Lake rotates 1.2 to 2.3 G values/s where pairs
 //! are halves, 0.9 to 1.2 where they are neighbours, one or two hundredths of a prompt's time.
 
 use super::Kernel;
 use crate::cpu::Isa;
-use crate::formats;
 use crate::tile::Tile;
-use crate::weight::Matrix;
+use alloc::vec::Vec;
 
 /// Which two elements of a head form pair i.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,39 +25,69 @@ pub enum Pairing {
     Halves,
 }
 
+/// How a model's positions turn.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Rotary {
+    /// θ, one for each of the d/2 pairs.
+    pub frequencies: Vec<f32>,
+    /// Other frequencies for all positions of a longer text.
+    pub long: Option<Long>,
+    /// What sines and cosines are multiplied by.
+    pub magnitude: f32,
+}
+
+/// Frequencies of a text that is longer than this.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Long {
+    /// The longest text that has the others.
+    pub beyond: usize,
+    /// As many as of the others.
+    pub frequencies: Vec<f32>,
+}
+
+impl Rotary {
+    /// d: the elements of a head that turn.
+    pub fn dim(&self) -> usize {
+        2 * self.frequencies.len()
+    }
+
+    /// The frequencies of a text of so many positions.
+    pub fn of(&self, length: usize) -> &[f32] {
+        match &self.long {
+            Some(long) if length > long.beyond => &long.frequencies,
+            _ => &self.frequencies,
+        }
+    }
+}
+
+/// base^(−2i/d), in the steps in which the reference rounds.
+pub fn frequencies(base: f32, dim: usize) -> Vec<f32> {
+    let frequency = |i: usize| {
+        let exponent = (2 * i) as f32 / dim as f32;
+        1.0 / libm::pow(f64::from(base), f64::from(exponent)) as f32
+    };
+    (0..dim / 2).map(frequency).collect()
+}
+
 /// `[rows, d]`: the cosines of all pairs, then the sines.
 pub struct Angles<'a> {
     /// Position of the first row; the others follow.
     pub past: usize,
-    /// The base of the frequencies.
-    pub base: f32,
-    /// d, the rotated elements of a head.
-    pub dim: usize,
-    /// Divisors of the frequencies, `d/2` values in one row (Llama 3's long contexts).
-    pub factors: Option<Matrix<'a>>,
+    /// One for each pair.
+    pub frequencies: &'a [f32],
+    /// What sines and cosines are multiplied by.
+    pub magnitude: f32,
 }
 
 impl Kernel for Angles<'_> {
     #[inline(always)]
-    fn tile<I: Isa>(&self, isa: I, tile: &mut Tile<'_>, scratch: &mut [f32]) {
-        let half = self.dim / 2;
-        let Some(frequencies) = scratch.get_mut(..half) else { return };
-        if let Some(f) = &self.factors {
-            formats::decode(isa, f.format, f.bytes, frequencies);
-        } else {
-            frequencies.fill(1.0);
-        }
-        for (i, f) in frequencies.iter_mut().enumerate() {
-            let exponent = (2 * i) as f32 / self.dim as f32;
-            let power = libm::pow(f64::from(self.base), f64::from(exponent)) as f32;
-            *f = 1.0 / power / *f;
-        }
+    fn tile<I: Isa>(&self, _: I, tile: &mut Tile<'_>, _: &mut [f32]) {
         for r in tile.rows() {
-            let (cos, sin) = tile.row(r).split_at_mut(half);
-            for ((f, cos), sin) in frequencies.iter().zip(cos).zip(sin) {
+            let (cos, sin) = tile.row(r).split_at_mut(self.frequencies.len());
+            for ((f, cos), sin) in self.frequencies.iter().zip(cos).zip(sin) {
                 let angle = (self.past + r) as f32 * *f;
                 let (s, c) = libm::sincos(f64::from(angle));
-                (*cos, *sin) = (c as f32, s as f32);
+                (*cos, *sin) = (c as f32 * self.magnitude, s as f32 * self.magnitude);
             }
         }
     }
