@@ -41,7 +41,11 @@ impl Part {
 
 /// A model's way to write conversations.
 #[derive(Debug)]
-pub struct Template(ChatTemplate);
+pub struct Template {
+    template: ChatTemplate,
+    /// The model's file.
+    name: String,
+}
 
 impl Template {
     /// The file's template, or the built-in one that fits.
@@ -49,7 +53,7 @@ impl Template {
     /// # Errors
     /// The file has none and no built-in one fits, or it cannot be compiled.
     pub fn of(model: &Model<'_>) -> Result<Template, Error> {
-        Ok(Template(model.chat_template()?))
+        Ok(Template { template: model.chat_template()?, name: model.file_name().into() })
     }
 
     /// Renders a conversation up to where the answer begins.
@@ -62,7 +66,8 @@ impl Template {
             Rendered::User(text) => Part::Text(text),
             Rendered::Image(i) => Part::Image(i),
         };
-        let segments = self.0.render(messages, true).map_err(Error::Template)?;
+        let at = |error| Error::Template { name: self.name.clone(), error };
+        let segments = self.template.render(messages, true).map_err(at)?;
         Ok(segments.into_iter().map(part).collect())
     }
 }

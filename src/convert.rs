@@ -210,8 +210,11 @@ fn tokens(files: &[(PathBuf, Plan)]) -> &'static str {
 /// A chat template that this engine does not render is still the checkpoint's, and others may.
 fn note_of_template(path: &str, model: &Model<'_>) {
     match model.chat_template() {
-        Ok(_) | Err(crate::Error::Template(TemplateError::Absent)) => {}
-        Err(error) => log::warn!("{path}: {error}; the model can be asked with --raw"),
+        Ok(_) | Err(crate::Error::Template { error: TemplateError::Absent, .. }) => {}
+        Err(crate::Error::Template { error, .. }) => {
+            log::warn!("{path}: {error}; the model can be asked with --raw");
+        }
+        Err(error) => log::warn!("{path}: {error}"),
     }
 }
 

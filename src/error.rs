@@ -67,8 +67,13 @@ pub enum Error {
         /// Rows of the embedding table.
         rows: usize,
     },
-    /// The conversation's template.
-    Template(crate::template::TemplateError),
+    /// A model's chat template, or a conversation that it cannot write.
+    Template {
+        /// The model's file: a path, or what it is for.
+        name: String,
+        /// Why.
+        error: crate::template::TemplateError,
+    },
     /// A model's weights do not fit each other.
     Tape(TapeError),
     /// An image.
@@ -195,7 +200,7 @@ impl fmt::Display for Error {
             Error::Vocabulary { tokens, rows } => {
                 write!(f, "the tokenizer has {tokens} tokens, the embedding table {rows} rows")
             }
-            Error::Template(error) => error.fmt(f),
+            Error::Template { name, error } => write!(f, "{name}: {error}"),
             Error::Tape(error) => error.fmt(f),
             Error::Image(error) => error.fmt(f),
             Error::NoVision => {

@@ -160,7 +160,12 @@ impl<'a> Model<'a> {
         let shards = self.text.shards()?;
         let projector = self.projector.as_deref();
         crate::template::ChatTemplate::from_gguf(shards.first(), &self.tokenizer, projector)
-            .map_err(Error::Template)
+            .map_err(|error| Error::Template { name: self.text.name.clone(), error })
+    }
+
+    /// What messages call the language model's file.
+    pub(crate) fn file_name(&self) -> &str {
+        &self.text.name
     }
 
     /// The model's name, as the file has it.

@@ -37,6 +37,8 @@ mod prompts;
 mod quantize;
 #[path = "cli/synthesize.rs"]
 mod synthesize;
+#[path = "cli/templates.rs"]
+mod templates;
 #[path = "cli/verify.rs"]
 mod verify;
 

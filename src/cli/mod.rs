@@ -4,6 +4,7 @@ use crate::Error;
 use crate::calibrate::Failure as Uncalibrated;
 use crate::compare::Failure as Apart;
 use crate::image::ImageError;
+use crate::template::TemplateError;
 use crate::verify::Failure as Unverified;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::path::PathBuf;
@@ -208,6 +209,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
 
 fn engine_code(error: &Error) -> u8 {
     match error {
+        Error::Template { error: TemplateError::Empty, .. } => 2,
         Error::Io { .. }
         | Error::Path { .. }
         | Error::File { .. }
@@ -216,6 +218,7 @@ fn engine_code(error: &Error) -> u8 {
         | Error::Vocabulary { .. }
         | Error::Tokenizer(_)
         | Error::Vocab { .. }
+        | Error::Template { .. }
         | Error::Tape(_)
         | Error::Encode { .. }
         | Error::NotANumber => 3,

@@ -4,7 +4,9 @@ use super::args::{LargestImage, ModelArgs, Outcome};
 use super::device::Device;
 use super::photos;
 use super::projection::{self, Projection};
-use crate::{Error, Plan, Stored};
+use crate::conversation::Template;
+use crate::template::TemplateError;
+use crate::{Error, Model, Plan, Stored};
 use clap::Args;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -25,6 +27,14 @@ pub struct PlanCommand {
     json: bool,
 }
 
+/// A template that is there must be one. (A model without any can be asked with `--raw`.)
+fn check_template(model: &Model<'_>) -> Outcome {
+    match Template::of(model) {
+        Ok(_) | Err(Error::Template { error: TemplateError::Absent, .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 impl PlanCommand {
     /// Runs the command.
     pub fn run(mut self) -> Outcome {
@@ -37,6 +47,7 @@ impl PlanCommand {
             self.model.threads.get_or_insert(device.cores);
         }
         let model = self.model.open(true)?;
+        check_template(&model)?;
         let plan = self.model.plan(&model, photos::needs_up_to(self.largest.largest_image))?;
         let there = device.as_ref().map(|device| {
             Projection::new(device, &plan, self.largest.largest_image, self.model.memory_limit)

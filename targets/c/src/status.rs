@@ -143,7 +143,7 @@ fn number(error: &Error) -> Status {
         | Error::Tokenizer(_)
         | Error::Vocab { .. }
         | Error::Vocabulary { .. }
-        | Error::Template(_)
+        | Error::Template { .. }
         | Error::Tape(_) => BAD_MODEL,
         #[cfg(feature = "tower-int8")]
         Error::Encode { .. } => BAD_MODEL,
