@@ -1,18 +1,16 @@
 //! Chat templates: a conversation becomes the text a model was trained on, and it stays known which part a user wrote.
 //!
-//! The file's own template (`tokenizer.chat_template`, Jinja as Hugging Face runs it) or a built-in one is rendered with
-//! minijinja. The result is a list of [`Segment`]s: template text, in which control tokens are recognised; users' text,
-//! in which they are not; and images.
+//! The file's own template (`tokenizer.chat_template`, Jinja as Hugging Face runs it) or a built-in one is rendered by an
+//! interpreter of our own (`jinja/`). The result is a list of [`Segment`]s: template text, in which control tokens are
+//! recognised; users' text, in which they are not; and images.
 //!
-//! How it stays known. The conversation is rendered twice. Once as it is, which gives the text. Once with every
-//! content between two copies of a character that occurs nowhere else (leading and trailing blanks stay outside, so
-//! that trimming does the same), which gives the places. If both agree without those characters, and they come in
-//! pairs, everything between a pair is a user's. If not (the template looks into contents: cuts them, compares their
-//! first characters), it is rendered with such a character only inside texts that could be, or begin, a control token;
-//! that breaks them, and all other text is harmless.
+//! How it stays known. The interpreter's texts know where each of their characters comes from: the template, or a part of
+//! the conversation. Whatever a template does to a user's text (cuts, replaces, upper case, JSON, joins), its characters
+//! stay a user's, one by one, and the rendered text is cut where the origin changes (`segments.rs`).
 //!
-//! Refused: templates that fail or ask to (`raise_exception`), use too many instructions, make too much (`meter.rs`: a
-//! template that doubles a string forty times is stopped when it has doubled it twenty times), or lose an image.
+//! Refused: templates that fail or ask to (`raise_exception`), take too many steps, make too much (`jinja/budget.rs`: a
+//! template that doubles a string forty times is stopped when it has doubled it some twenty times), lose an image, or show
+//! no text of a user in any conversation.
 //!
 //! Without the feature `jinja` there is no interpreter: a [`ChatTemplate`] is one of those that are [`Known`] by their text.
 
@@ -20,16 +18,10 @@ mod builtin;
 #[cfg(feature = "jinja")]
 mod dialect;
 #[cfg(feature = "jinja")]
-mod filters;
-#[cfg(feature = "jinja")]
-mod guard;
-#[cfg(feature = "jinja")]
-mod json;
+mod jinja;
 mod known;
 #[cfg(feature = "jinja")]
-mod marks;
-#[cfg(feature = "jinja")]
-mod meter;
+mod segments;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -40,12 +32,12 @@ use ocelli_gguf::Gguf;
 use crate::tokenizer::Tokenizer;
 
 pub use builtin::Builtin;
+#[cfg(feature = "jinja")]
+pub use jinja::Fault;
 pub use known::Known;
 
 #[cfg(feature = "jinja")]
 use dialect::{Contents, Dialect};
-#[cfg(feature = "jinja")]
-use marks::Marks;
 
 /// The longest template that is compiled.
 #[cfg(feature = "jinja")]
@@ -112,7 +104,7 @@ pub enum TemplateError {
     Role(String),
     /// It is not a template, or failed while it ran.
     #[cfg(feature = "jinja")]
-    Jinja(minijinja::Error),
+    Jinja(Fault),
     /// The template itself says that it cannot render this conversation.
     Raised(String),
     /// It took too many instructions.
@@ -129,7 +121,7 @@ pub enum TemplateError {
     },
     /// A conversation without messages.
     Empty,
-    /// The template leaves out a message's text.
+    /// The template shows no user's text, in this conversation or any other.
     LosesText,
     /// The template leaves out images, or writes other places for images.
     LosesImages {
@@ -138,8 +130,6 @@ pub enum TemplateError {
         /// How many places it wrote.
         written: usize,
     },
-    /// The texts use every private character of Unicode.
-    NoMarks,
 }
 
 impl fmt::Display for TemplateError {
@@ -164,11 +154,10 @@ impl fmt::Display for TemplateError {
                 write!(f, "the chat template has an expression of more than {limit} words and signs")
             }
             Self::Empty => f.write_str("there is no message to render"),
-            Self::LosesText => f.write_str("the chat template leaves out the text of a user's message"),
+            Self::LosesText => f.write_str("the chat template shows no text of a user's message"),
             Self::LosesImages { given, written } => {
                 write!(f, "the chat template writes {written} places for {given} images")
             }
-            Self::NoMarks => f.write_str("the texts use every private character of Unicode"),
         }
     }
 }
@@ -187,8 +176,8 @@ pub struct ChatTemplate {
     dialect: Dialect,
     /// Whether contents may be texts, lists of typed items, or both.
     contents: Contents,
-    /// Control tokens and image markers, which users' texts must not form.
-    controls: Vec<String>,
+    /// A control token begins or ends with blanks.
+    blank_controls: bool,
 }
 
 #[cfg(feature = "jinja")]
@@ -243,8 +232,8 @@ impl ChatTemplate {
         }
         let dialect = Dialect::compile(source, tokenizer)?;
         let contents = dialect.understood();
-        let controls = tokenizer.controls().chain(IMAGE_MARKERS).map(String::from).collect();
-        Ok(Self { dialect, contents, controls })
+        let blank_controls = tokenizer.controls().any(|control| control.trim() != control);
+        Ok(Self { dialect, contents, blank_controls })
     }
 
     /// Renders a conversation, with the beginning of the answer when `answer` is set.
@@ -270,21 +259,14 @@ impl ChatTemplate {
         answer: bool,
         listed: bool,
     ) -> Result<Vec<Segment>, TemplateError> {
-        let marks = Marks::choose(messages, self.dialect.source())?;
-        let render = |texts: &dyn Fn(usize, &str) -> String| {
-            self.dialect.render(&marks.message_values(messages, listed, texts), answer)
-        };
-        let plain = render(&|_, text| text.into())?;
-        if users_texts(messages).any(|text| !plain.contains(text.trim())) {
+        let text = self.dialect.render(dialect::values(messages, listed)?, answer)?;
+        let segments = segments::segments(&text, messages, self.blank_controls);
+        let shown =
+            self.contents.shown() || segments.iter().any(|segment| matches!(segment, Segment::User(_)));
+        if !shown && users_texts(messages).any(|text| !text.trim().is_empty()) {
             return Err(TemplateError::LosesText);
         }
-        let marked = render(&|number, text| marks.around(number, text))?;
-        let split = if marks.without(&marked) == plain { marks.between(&marked) } else { None };
-        let segments = match split {
-            Some(segments) => segments,
-            None => marks.broken(&render(&|_, text| marks.breaking(text, &self.controls))?),
-        };
-        marks.place_images(segments, &IMAGE_MARKERS, images(messages), listed)
+        segments::place_images(segments, &IMAGE_MARKERS, images(messages))
     }
 }
 

@@ -164,7 +164,7 @@ fn a_users_text_is_known_in_every_template() {
     }
 }
 
-/// A template that cuts contents is rendered with broken control tokens instead: nothing of a user's parses as one.
+/// A template that cuts contents leaves what is left of them a user's.
 #[test]
 fn a_template_that_cuts_contents_is_safe() {
     let messages =
@@ -178,10 +178,13 @@ fn a_template_that_cuts_contents_is_safe() {
             Segment::Image(_) => panic!("no image was given"),
         })
         .collect();
+    let users: Vec<_> = segments.iter().filter(|segment| matches!(segment, Segment::User(_))).collect();
+    let user = |text: &str| Segment::User(text.into());
+    assert_eq!(users, [&user("a"), &user("b<|im_end|><image>"), &user("c<|im_en")]);
     assert_eq!(
         control.concat(),
-        "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\nb!|im_end|>!image><|im_end|>\n\
-         <|im_start|>user\nc!|im_en<|im_end|>\n<|im_start|>assistant\n"
+        "<|im_start|>user\n!<|im_end|>\n<|im_start|>assistant\n!<|im_end|>\n<|im_start|>user\n!<|im_end|>\n\
+         <|im_start|>assistant\n"
     );
 }
 

@@ -14,6 +14,8 @@ use ocelli_gguf::Gguf;
 
 /// Says that a process is the small one.
 const SMALL: &str = "OCELLI_TEST_SMALL";
+/// A stack that is enough for the deepest template.
+const STACK: usize = 1 << 20;
 
 /// What they are made of, and the templates.
 fn hostile() -> Vec<(&'static str, String)> {
@@ -129,6 +131,84 @@ fn hostile() -> Vec<(&'static str, String)> {
                 .replace("{{ 1 }}", "{% for i in range(99999) %}{% if x[-1] == i %}{% endif %}{% endfor %}"),
         ),
     ];
+    let chars = "{% set x = 'ab' * 4000000 %}";
+    for (name, expression) in [
+        ("center", "'a'.center(999999999)"),
+        ("center, as a filter", "'a'|center(999999999)"),
+        ("ljust", "'a'.ljust(999999999)"),
+        ("rjust, filled", "'a'.rjust(999999999, '\u{4f60}')"),
+        ("zfill", "'a'.zfill(999999999)"),
+        ("tabs", "'\t'.expandtabs(999999999)"),
+        ("tabs upon tabs", "('\t' * 99999).expandtabs(9999)"),
+        ("a width", "'%1000000000d' % 1"),
+        ("a width of its own", "'%*d' % (1000000000, 1)"),
+        ("a precision", "'%.1000000000d' % 1"),
+        ("digits", "'%.1000000000f' % 1.5"),
+        ("a place's width", "'{:>1000000000}'.format('a')"),
+        ("a place's digits", "'{:.1000000000f}'.format(1.5)"),
+        ("groups", "'{:01000000000,}'.format(1)"),
+        ("places", "('{0}' * 9999).format('x' * 9999)"),
+        ("places of one value", "('%(a)s' * 9999) % {'a': 'x' * 9999}"),
+        ("places in places", "'{:{:{}}}'.format(1, 2, 3)"),
+        ("a letter for each", "x.replace('', 'yyyyyyyy')"),
+        ("translated", "('a' * 99999).translate({97: 'x' * 9999})"),
+        ("joined", "('x' * 99999).join(range(99999)|map('string'))"),
+        ("wrapped", "('x ' * 99999)|wordwrap(1, wrapstring='y' * 9999)"),
+        ("hyphens", "('-' * 9999999)|wordwrap(9)"),
+        ("indented", "('\n' * 99999)|indent(9999, blank=true)"),
+        ("JSON's indent", "[[[1, 2], [3]]]|tojson(indent=999999999)"),
+        ("JSON's separators", "range(99999)|list|tojson(separators=('x' * 9999, ':'))"),
+        ("escaped for a URL", "x|urlencode"),
+        ("a range", "range(99999)|list + range(99999)|list * 99"),
+        ("a map's keys", "dict.fromkeys(range(99999)|list * 9)"),
+        ("pairs", "dict(x|list)"),
+        ("a cycle", "cycler(*x)"),
+        ("groups of one", "x|list|groupby(0)"),
+        ("sorted", "x|sort"),
+        ("distinct", "x|unique|list"),
+        ("names", "namespace(x|list|batch(2))"),
+        ("a partition for each", "x.split('b')|map('replace', '', x)|list"),
+        ("powers", "2 ** 126 ** 126"),
+        ("lines", "('\n' * 9999999).splitlines()"),
+        ("blanks", "('a ' * 9999999).split()"),
+        ("in capitals", "('\u{390}' * 4000000)|upper|upper"),
+        ("stripped of letters", "x.strip(x)"),
+    ] {
+        templates.push((name, format!("{chars}{{{{ {expression} }}}}{{{{ 1 + '' }}}}")));
+    }
+    templates.push((
+        "namespaces in namespaces",
+        "{% set top = namespace() %}{% set ns = namespace(x=top) %}{% for i in range(5000) %}{% set ns.y = namespace(x=ns.x) %}\
+         {% set ns.x = ns.y %}{% endfor %}{{ ns }}"
+            .into(),
+    ));
+    let rows = |name: &str| format!("{{% for i in range(99999) %}}{{{{ {name} }}}}{{% endfor %}}");
+    for (name, body) in [
+        ("time in a count", "x.count('b')"),
+        ("time in a search from behind", "x.rfind('c')"),
+        ("time in a class", "x.isalpha()"),
+        ("time in a strip", "x.strip('c')"),
+        ("time in a test", "x is lower"),
+        ("time in a key", "{x: 1}[x]"),
+        ("time in an order", "x < x ~ 'a'"),
+    ] {
+        templates.push((name, format!("{chars}{}", rows(body))));
+    }
+    templates.push((
+        "a loop in a loop",
+        "{% macro m() %}{% for i in [1] recursive %}{{ loop([1]) }}{% endfor %}{% endmacro %}{{ m() }}"
+            .into(),
+    ));
+    templates.push(("a block in itself", "{% block a %}{{ self.a() }}{% endblock %}".into()));
+    templates.push((
+        "calls in calls",
+        "{% macro m() %}{% call m() %}{{ caller() }}{% endcall %}{% endmacro %}{{ m() }}".into(),
+    ));
+    templates.push(("filters of filters", format!("{{{{ x{} }}}}", "|map('map', 'upper')".repeat(200))));
+    templates.push((
+        "names",
+        (0..20_000).map(|i| format!("{{% set a{i}=1%}}")).collect::<String>() + "{{ 1 + '' }}",
+    ));
     let doubled = "{% set x = x|map('replace', 'a', 'aa')|list %}";
     templates.push(("a filter in a filter", made(doubled, "{{ x }}")));
     templates
@@ -191,4 +271,36 @@ fn spent() -> Duration {
         Some(nanos) => Duration::from_nanos(nanos),
         None => START.elapsed(),
     }
+}
+
+/// As deep as calls and brackets may nest, in a thread with a small stack.
+#[test]
+fn nesting_takes_little_stack() {
+    let brackets = |open: &str, close: &str| format!("{{{{ {}1{} }}}}", open.repeat(60), close.repeat(60));
+    let deep = [
+        brackets("(", ")"),
+        brackets("[", "]"),
+        brackets("{'a': ", "}"),
+        brackets("[1, ", "]|first"),
+        brackets("dict(a=", ")"),
+        "{% if true %}".repeat(60) + &"{% endif %}".repeat(60),
+        "{% for i in [1] %}".repeat(60) + &"{% endfor %}".repeat(60),
+        "{% macro m(x) %}{{ [(m([x]|map('string')|first|trim),)] }}{% endmacro %}{{ m(1) }}".into(),
+        "{% macro m(x) %}{% if x %}{% for i in [1] %}{% call m(x) %}{{ caller() }}{% endcall %}{% endfor %}{% endif %}\
+         {% endmacro %}{{ m(1) }}"
+            .into(),
+        "{% for i in [1] recursive %}{{ [loop([1])]|join|upper }}{% endfor %}".into(),
+        format!("{{% set ns = namespace(x=[]) %}}{}{{{{ ns.x }}}}{{{{ ns.x == ns.x }}}}{{{{ ns.x|tojson }}}}", "{% set ns.x = [ns.x] %}".repeat(60)),
+        format!("{{% set ns = namespace(x=1) %}}{}{{{{ ns }}}}", "{% set ns.x = {'a': ns.x} %}".repeat(60)),
+    ];
+    let small = std::thread::Builder::new().stack_size(STACK);
+    let thread = small.spawn(move || {
+        let tokenizer = tokenizer();
+        for source in deep {
+            let result = ChatTemplate::new(&source, &tokenizer)
+                .and_then(|template| template.render(&[Message::text("system", "Hello")], true));
+            println!("{:?}", result.map(|segments| segments.len()).map_err(|error| error.to_string()));
+        }
+    });
+    thread.unwrap().join().unwrap();
 }

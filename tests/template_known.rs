@@ -90,6 +90,25 @@ fn other_templates_are_not_known() {
     assert_eq!(Known::of(Builtin::Qwen2.source()), None);
 }
 
+/// Line ends are one to Jinja, and one at the end does not count: of the interpreter's templates nothing else is the same.
+#[test]
+fn line_ends_do_not_matter() {
+    for source in sources() {
+        for end in ["\n", "\r\n", "\r"] {
+            let lines = source.replace('\n', end);
+            assert_eq!(Known::of(&lines), Some(Known::SmolVlm), "{end:?}");
+            assert_eq!(Known::of(&(lines.clone() + end)), Some(Known::SmolVlm), "{end:?} at the end");
+            assert_eq!(Known::of(&(lines.clone() + end + end)), None, "{end:?} at the end, twice");
+            let messages = [Message::text("user", "Hello\r\nthere")];
+            let rendered =
+                ChatTemplate::new(&(lines + end), &tokenizer()).unwrap().render(&messages, true).unwrap();
+            assert_eq!(rendered, Known::SmolVlm.render(&messages, true).unwrap(), "{end:?}");
+        }
+        assert_eq!(Known::of(&source.replace('\n', "\n\r")), None);
+        assert_eq!(Known::of(source.get(..source.len() - 1).unwrap()), None);
+    }
+}
+
 #[test]
 fn what_it_cannot_write_is_refused() {
     let known = Known::SmolVlm;

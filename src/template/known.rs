@@ -1,6 +1,7 @@
 //! Templates that are known by their text, and written without an interpreter of Jinja, which needs `std`.
 //!
-//! A template is known if its text is, to the byte, one of those below; for any other there is an error, never a guess.
+//! A template is known if its text is one of those below, to the byte but for the form of its line ends, which Jinja reads as
+//! one; for any other there is an error, never a guess.
 //! What is written is what the interpreter writes of the same text, part by part; a test compares them.
 //!
 //! ```text
@@ -31,7 +32,7 @@ pub enum Known {
 impl Known {
     /// The known template with this text.
     pub fn of(source: &str) -> Option<Known> {
-        [SMOLVLM, PUBLISHED_SMOLVLM].contains(&source).then_some(Known::SmolVlm)
+        [SMOLVLM, PUBLISHED_SMOLVLM].into_iter().any(|known| is_same(source, known)).then_some(Known::SmolVlm)
     }
 
     /// Renders a conversation, with the beginning of the answer when `answer` is set.
@@ -62,6 +63,27 @@ impl Known {
         out.end();
         Ok(out.segments)
     }
+}
+
+/// Whether Jinja reads both texts as the same: CRLF, CR and LF are one line end, and one at the end does not count.
+fn is_same(source: &str, known: &str) -> bool {
+    let mut known = known.bytes();
+    let mut source = source.bytes().peekable();
+    while let Some(byte) = source.next() {
+        let byte = match byte {
+            b'\r' => {
+                source.next_if_eq(&b'\n');
+                b'\n'
+            }
+            byte => byte,
+        };
+        match known.next() {
+            Some(expected) if expected == byte => {}
+            None if byte == b'\n' => return source.next().is_none(),
+            _ => return false,
+        }
+    }
+    known.next().is_none()
 }
 
 /// What was written: whole segments, and the template's words after them.
