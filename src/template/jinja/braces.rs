@@ -112,7 +112,7 @@ impl Run<'_> {
         if let Some(after) = rest.strip_prefix('!') {
             let kind = after.chars().next();
             value = match kind {
-                Some('s') => Value::Str(self.to_text(&value)?),
+                Some('s') => Value::Str(self.printed(&value)?),
                 Some('r') => {
                     let mut repr = self.builder();
                     self.write_repr(&mut repr, &value, 0)?;
@@ -130,7 +130,7 @@ impl Run<'_> {
             None => return Err(Fault::new("expected ':' after conversion specifier")),
         };
         if markup {
-            let text = self.to_text(&value)?;
+            let text = self.printed(&value)?;
             value = Value::Str(self.escaped(&text)?.with_markup(false));
         }
         self.write_spec(out, &value, &spec)

@@ -209,7 +209,7 @@ impl<'p> Run<'p> {
             Function::Lipsum => Err(Fault::unsupported("lipsum()", "it makes random text")),
             Function::RaiseException => {
                 let message = args.one("raise_exception()")?;
-                let message = self.to_text(&message)?;
+                let message = self.printed(&message)?;
                 Err(Fault::of(Kind::Raised, message.as_str()))
             }
             Function::StrftimeNow => {

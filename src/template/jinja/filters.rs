@@ -99,7 +99,7 @@ impl Run<'_> {
                 let replaced = matches!(value, Value::Undefined(_)) || (boolean && !self.truth(&value)?);
                 Ok(if replaced { default.unwrap_or_else(|| Value::str("")) } else { value })
             }
-            "int" => self.to_int(&value, args),
+            "int" => self.integer(&value, args),
             "float" => {
                 let [default] = args.bind(name, ["default"], 0)?;
                 if let Value::Undefined(what) = &value {
@@ -117,7 +117,7 @@ impl Run<'_> {
                 args.none(name)?;
                 self.length_of(&value).map(|len| Value::Int(len as i128))
             }
-            "tojson" => self.to_json(&value, args),
+            "tojson" => self.json(&value, args),
             "random" => Err(Fault::unsupported("the filter 'random'", "a prompt is the same each time")),
             "urlize" => Err(Fault::unsupported("the filter 'urlize'", "chat templates are no HTML")),
             "first" | "last" | "list" | "items" | "reverse" | "batch" | "slice" | "map" | "select"
@@ -128,7 +128,7 @@ impl Run<'_> {
         }
     }
 
-    fn to_int(&mut self, value: &Value, args: Args) -> Result<Value, Fault> {
+    fn integer(&mut self, value: &Value, args: Args) -> Result<Value, Fault> {
         let [default, base] = args.bind("int", ["default", "base"], 0)?;
         let default = default.unwrap_or(Value::Int(0));
         let base = base.as_ref().map(integer).transpose()?.unwrap_or(10);
@@ -221,7 +221,7 @@ impl Run<'_> {
         match value {
             Value::Str(text) => Ok(text.clone()),
             Value::Undefined(_) => Ok(Text::new("", TEMPLATE)),
-            other => self.to_text(other),
+            other => self.printed(other),
         }
     }
 

@@ -52,7 +52,7 @@ impl Run<'_> {
                 let items = self.all_items(&value)?;
                 let items = self.attributes(items, attribute.as_ref())?;
                 let between = match between {
-                    Some(between) => self.to_text(&between)?,
+                    Some(between) => self.printed(&between)?,
                     None => Text::new("", TEMPLATE),
                 };
                 let mut out = self.builder();
@@ -71,9 +71,9 @@ impl Run<'_> {
                     None | Some(Value::None) => -1,
                     Some(count) => integer(&count)?,
                 };
-                let text = self.to_text(&value)?.with_markup(false);
-                let old = self.to_text(&old.unwrap_or(Value::None))?;
-                let new = self.to_text(&new.unwrap_or(Value::None))?;
+                let text = self.printed(&value)?.with_markup(false);
+                let old = self.printed(&old.unwrap_or(Value::None))?;
+                let new = self.printed(&new.unwrap_or(Value::None))?;
                 self.replace(&text, &old, &new, count)
             }
             "center" => {
@@ -397,7 +397,7 @@ impl Run<'_> {
                 pairs
             }
             other => {
-                let text = self.to_text(other)?;
+                let text = self.printed(other)?;
                 quote_url(&mut out, &text, false);
                 return Ok(Value::Str(out.finish()?));
             }
@@ -406,9 +406,9 @@ impl Run<'_> {
             if i > 0 {
                 out.push_own("&");
             }
-            quote_url(&mut out, &self.to_text(key)?, true);
+            quote_url(&mut out, &self.printed(key)?, true);
             out.push_own("=");
-            quote_url(&mut out, &self.to_text(value)?, true);
+            quote_url(&mut out, &self.printed(value)?, true);
         }
         Ok(Value::Str(out.finish()?))
     }

@@ -21,7 +21,7 @@ struct Options {
 }
 
 impl Run<'_> {
-    pub(super) fn to_json(&mut self, value: &Value, args: Args) -> Result<Value, Fault> {
+    pub(super) fn json(&mut self, value: &Value, args: Args) -> Result<Value, Fault> {
         let [ascii, indent, separators, sorted] =
             args.bind("tojson", ["ensure_ascii", "indent", "separators", "sort_keys"], 0)?;
         let mut flag = |value: Option<Value>| value.map_or(Ok(false), |value| self.truth(&value));

@@ -56,8 +56,7 @@ impl<'p> Run<'p> {
         });
         let sym = self.program.names.get("loop").copied();
         let first = self.scopes();
-        loop {
-            let Some(item) = self.next_item(at)? else { break };
+        while let Some(item) = self.next_item(at)? {
             let flow = self.within(scope, |run| {
                 if let Some(sym) = sym {
                     run.assign(sym, Value::Loop(at))?;

@@ -14,6 +14,9 @@ const DEPTH: u32 = 64;
 /// Branches of all `if`s together.
 const BRANCHES: usize = 4096;
 
+/// A macro's arguments, and the defaults of the last of them.
+type Signature = (Vec<(Sym, String)>, Vec<Expr>);
+
 /// What the parser makes.
 #[derive(Debug)]
 pub(super) struct Parsed {
@@ -341,7 +344,7 @@ impl Parser {
     }
 
     /// Arguments in brackets, and the defaults of the last ones.
-    fn signature(&mut self) -> Result<(Vec<(Sym, String)>, Vec<Expr>), Fault> {
+    fn signature(&mut self) -> Result<Signature, Fault> {
         let (mut arguments, mut defaults) = (Vec::new(), Vec::new());
         self.expect_op("(")?;
         while !self.at_op(")") {
@@ -363,7 +366,7 @@ impl Parser {
     fn macro_of(
         &mut self,
         name: Option<(Sym, String)>,
-        (arguments, defaults): (Vec<(Sym, String)>, Vec<Expr>),
+        (arguments, defaults): Signature,
         end: &str,
     ) -> Result<Macro, Fault> {
         let around = core::mem::take(&mut self.uses);

@@ -159,7 +159,10 @@ impl Parser {
         };
         let mut posts = Vec::new();
         self.postfix(&mut posts)?;
-        while filters {
+        loop {
+            if !filters {
+                break;
+            }
             if self.at_op("|") {
                 posts.extend(self.filters(false)?);
             } else if self.skip_name("is") {

@@ -167,7 +167,7 @@ impl Run<'_> {
         }
         let text = match kind {
             's' => {
-                let text = self.to_text(value)?;
+                let text = self.printed(value)?;
                 if markup { self.escaped(&text)? } else { text }
             }
             'r' | 'a' => {

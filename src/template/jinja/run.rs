@@ -127,8 +127,7 @@ impl<'p> Run<'p> {
     /// A name's value.
     pub(super) fn lookup(&mut self, sym: Sym) -> Result<Value, Fault> {
         let mut at = self.scope;
-        loop {
-            let Some(scope) = self.scopes.get(at) else { break };
+        while let Some(scope) = self.scopes.get(at) {
             self.budget.spend(1 + scope.values.len() as u64 / 64)?;
             if let Some((_, value)) = scope.values.iter().rev().find(|(found, _)| *found == sym) {
                 return Ok(value.clone());
@@ -230,7 +229,7 @@ impl<'p> Run<'p> {
 
     /// Writes a value.
     fn print(&mut self, value: &Value) -> Result<(), Fault> {
-        let text = self.to_text(value)?;
+        let text = self.printed(value)?;
         self.budget.spend(1)?;
         if let Some(out) = self.outputs.last_mut() {
             out.push_text(&text);

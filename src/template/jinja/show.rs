@@ -12,7 +12,7 @@ const DEPTH: u32 = 80;
 
 impl Run<'_> {
     /// `str(value)`.
-    pub(super) fn to_text(&mut self, value: &Value) -> Result<Text, Fault> {
+    pub(super) fn printed(&mut self, value: &Value) -> Result<Text, Fault> {
         if let Value::Str(text) = value {
             return Ok(text.clone());
         }

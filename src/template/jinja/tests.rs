@@ -96,7 +96,7 @@ impl Run<'_> {
             "mapping" => matches!(value, Value::Dict(_)),
             "escaped" => matches!(value, Value::Str(text) if text.is_markup()),
             "lower" | "upper" => {
-                let text = self.to_text(value)?;
+                let text = self.printed(value)?;
                 is_class(text.as_str(), if name == "lower" { "islower" } else { "isupper" })
             }
             "sequence" => matches!(
