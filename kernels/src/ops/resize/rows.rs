@@ -255,9 +255,8 @@ impl Rows for Canvas<'_> {
         match (self.inside(y), self.inside(last)) {
             (Some(row), Some(_)) if self.source.width() == self.width => self.source.block(row, count, room),
             // Of rows of ground alone nobody reads a pixel.
-            // Of rows of ground alone nobody reads a pixel.
             _ if (y..=last).all(|y| self.inside(y).is_none()) => Ok([&[]; LANES]),
-            _ => copied(self, y, count, room),
+            _ => self.pictures(y, count, room),
         }
     }
 
@@ -268,6 +267,26 @@ impl Rows for Canvas<'_> {
 }
 
 impl Canvas<'_> {
+    /// Rows whose picture is copied to its place and whose ground is not painted: what is around a picture one pixel wide
+    /// may be a million times as large.
+    fn pictures<'s>(&'s mut self, y: u32, count: u32, room: &'s mut [u8]) -> Result<Block<'s>, ResizeError> {
+        let row = bytes(self.width, 1, self.source.channels())?;
+        let start = self.left as usize * self.source.channels();
+        let length = bytes(self.source.width(), 1, self.source.channels())?;
+        let short = ResizeError::TooShort { what: "room for rows", needed: row, given: room.len() };
+        let mut rows: Block<'s> = [&[]; LANES];
+        let mut free = room;
+        for (y, lent) in (y..y + count).zip(&mut rows) {
+            let (place, rest) = free.split_at_mut_checked(row).ok_or(short)?;
+            if let Some(row) = self.inside(y) {
+                place[start..start + length].copy_from_slice(self.source.row(row)?);
+            }
+            *lent = place;
+            free = rest;
+        }
+        Ok(rows)
+    }
+
     /// The source's row that lies in row `y`.
     fn inside(&self, y: u32) -> Option<u32> {
         y.checked_sub(self.top).filter(|&row| row < self.source.height())

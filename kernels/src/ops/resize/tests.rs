@@ -302,6 +302,25 @@ fn refusals_name_their_operands() {
 }
 
 #[test]
+fn the_ground_of_a_canvas_is_not_painted_for_every_row() {
+    let (picture, side, left) = (3_usize, 1000_usize, 498_usize);
+    let expected = Noise::new(picture as u32, 40, 3).all();
+    let mut source = Noise::new(picture as u32, 40, 3);
+    let mut line = vec![0; side * 3];
+    let mut canvas =
+        Canvas::new(&mut source, (side as u32, 40), (left as u32, 0), [1, 2, 3], &mut line).unwrap();
+    let mut room = vec![0xA5; side * 3 * 16];
+    let rows = canvas.block(16, 16, &mut room).unwrap();
+    let inside = left * 3..(left + picture) * 3;
+    for (row, expected) in rows.iter().zip(expected.chunks(picture * 3).skip(16)) {
+        assert_eq!(row.len(), side * 3);
+        assert_eq!(&row[inside.clone()], expected);
+        let around = row[..inside.start].iter().chain(&row[inside.end..]);
+        assert!(around.copied().all(|byte| byte == 0xA5), "a byte of the ground was written");
+    }
+}
+
+#[test]
 fn extreme_shapes_stay_finite() {
     for (source, target) in
         [((1, 1), (1, 5000)), ((1, 4000), (3, 1)), ((1 << 24, 1), (1, 1)), ((1, 1), (2000, 1))]
