@@ -117,10 +117,22 @@ fn goldens_stay_within_the_announced_memory() {
         std::fs::read_dir(format!("{}/tests/golden/images/files", env!("CARGO_MANIFEST_DIR"))).unwrap()
     {
         let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension != "rgb") {
-            measured(&path.display().to_string(), &std::fs::read(&path).unwrap(), &OPTIONS).unwrap();
-        }
+        measured(&path.display().to_string(), &std::fs::read(&path).unwrap(), &OPTIONS).unwrap();
     }
+}
+
+#[test]
+fn every_kind_of_file_stays_within_the_announced_memory() {
+    let _alone = alone();
+    let packed = std::fs::read(format!("{}/tests/golden/images/variants.zz", env!("CARGO_MANIFEST_DIR")));
+    let files = miniz_oxide::inflate::decompress_to_vec_zlib(&packed.unwrap()).unwrap();
+    let (mut rest, mut count) = (&files[..], 0);
+    while let Some((length, body)) = rest.split_first_chunk::<4>() {
+        let (bytes, after) = body.split_at(u32::from_le_bytes(*length) as usize);
+        let _ = measured(&format!("variant {count}"), bytes, &OPTIONS);
+        (rest, count) = (after, count + 1);
+    }
+    assert!(count > 1100, "{count}");
 }
 
 #[test]
@@ -353,11 +365,9 @@ fn gifs() -> Vec<(&'static str, Vec<u8>, Fate)> {
         file
     };
     let table = 3 << ((good[10] & 7) + 1);
-    let no_palette = [&good[..10], &[0], &good[11..13], &good[13 + table..]].concat();
     vec![
-        ("GIF without a frame", [&good[..at], b";"].concat(), Truncated),
+        ("GIF without a frame", [&good[..at], b";"].concat(), Malformed),
         ("GIF without anything", [&good[..13], b";"].concat(), Any),
-        ("GIF without a palette", no_palette, Malformed),
         ("GIF screen of 65535×65535", patched(6, &[0xFF; 4]), TooLarge),
         ("GIF frame of 65535×65535", patched(at + 5, &[0xFF; 4]), TooLarge),
         ("GIF frame at 65535, 65535", patched(at + 1, &[0xFF; 4]), TooLarge),

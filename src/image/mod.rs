@@ -21,17 +21,19 @@ pub use ocelli_kernels::ops::resize::{Colors, Frame, FrameError, Matrix, PixelFo
 pub use preprocess::{Memory, Preprocessor};
 
 #[cfg(feature = "images")]
-mod claim;
+mod bmp;
 #[cfg(feature = "images")]
 mod decode;
 #[cfg(feature = "images")]
-mod first_frame;
+mod gif;
 #[cfg(feature = "images")]
 mod jpeg;
 #[cfg(feature = "images")]
+mod metadata;
+#[cfg(feature = "images")]
 mod orientation;
 #[cfg(feature = "images")]
-mod to_rgb;
+mod png;
 #[cfg(feature = "images")]
 mod webp;
 

@@ -5,9 +5,7 @@
 //! 5 transposed    6 a quarter clockwise    7 transposed across the other diagonal    8 a quarter back
 //! ```
 //! The number says what must be done to the stored image so that it stands upright. Numbers outside 1..=8
-//! mean nothing, as in PIL. An orientation that only an XMP packet states is not read; PIL would.
-
-use image::metadata::Orientation as Stored;
+//! mean nothing, as in PIL. Where a file states it: `metadata.rs`.
 
 use super::ImageError;
 use super::decode::{Image, reserve};
@@ -15,7 +13,7 @@ use super::decode::{Image, reserve};
 /// Which way a stored image is turned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Orientation {
-    /// As its EXIF orientation says; as it is stored where it has none.
+    /// As its EXIF orientation says, or its XMP where EXIF has none; as it is stored where it has neither.
     #[default]
     Exif,
     /// This way, whatever it says itself.
@@ -36,10 +34,6 @@ impl Turn {
             1..=8 => Some(Self(number)),
             _ => None,
         }
-    }
-
-    pub(super) fn new(orientation: Stored) -> Self {
-        Self(orientation.to_exif())
     }
 
     /// Whether width and height change places.

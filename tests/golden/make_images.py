@@ -11,8 +11,7 @@ Written to tests/golden/images/:
                   fnv1a64(normalised f32 patches, little-endian): the transformers PIL processors
   grids.txt       tile longest_edge  in_w in_h  via_w via_h  size_w size_h  rows columns: sizes only, at the
                   parameters of the released SmolVLM files
-  files/          small encoded images of each kind; where decoders may differ (JPEG), <name>.rgb beside it
-                  holds the RGB bytes that PIL converts it to
+  files/          small encoded images of each kind (many more: make_image_variants.py)
   files.txt       name  width height  fnv1a64(the RGB bytes that PIL converts it to)
 """
 
@@ -378,8 +377,6 @@ def file_goldens() -> None:
     for name, data in (png_files() | gif_files() | bmp_files() | webp_files() | jpeg_files()).items():
         image = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
         (folder / name).write_bytes(data)
-        if name.endswith(".jpg"):
-            (folder / (name + ".rgb")).write_bytes(image.tobytes())
         lines.append(f"{name} {image.width} {image.height} {fnv(image.tobytes())}")
     (OUT / "files.txt").write_text("\n".join(lines) + "\n")
 
