@@ -1,7 +1,7 @@
 //! An answer, token by token.
 
 use crate::error::Error;
-use crate::sampler::{Sampler, SamplerError};
+use crate::sampler::Sampler;
 use crate::session::Session;
 use crate::stream::{Flow, TextStream};
 use alloc::string::String;
@@ -200,14 +200,5 @@ impl Draft {
         let steps = self.best.chunks(self.each.max(1));
         let logprobs = if self.each == 0 { vec![] } else { steps.map(<[_]>::to_vec).collect() };
         Answered { ids: self.ids, logprobs, reason: self.reason }
-    }
-}
-
-impl From<SamplerError> for Error {
-    fn from(error: SamplerError) -> Error {
-        match error {
-            SamplerError::NotANumber { .. } | SamplerError::NoCandidate => Error::NotANumber,
-            other => Error::Sampling(other),
-        }
     }
 }

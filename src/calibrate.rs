@@ -21,6 +21,7 @@
 use crate::answer::AnswerOptions;
 use crate::error::Error;
 use crate::model::Model;
+use crate::part;
 use crate::scorer::{BATCH, Scorer};
 use crate::{Options, Segment, Session};
 use ocelli_gguf::{Outline, TensorType, WriteError};
@@ -44,21 +45,20 @@ pub enum Failure {
     },
     /// The text has too few tokens.
     Short {
+        /// The file.
+        path: std::path::PathBuf,
         /// Tokens it has.
         tokens: usize,
     },
     /// A linear map was given what is no number.
     NotFinite {
+        /// The model.
+        path: std::path::PathBuf,
         /// Its tensor.
         tensor: String,
     },
-    /// The file cannot be written.
-    Write {
-        /// The file.
-        path: std::path::PathBuf,
-        /// Why.
-        error: io::Error,
-    },
+    /// The file cannot be made.
+    Write(part::Failure),
 }
 
 impl fmt::Display for Failure {
@@ -66,15 +66,14 @@ impl fmt::Display for Failure {
         match self {
             Failure::Engine(error) => error.fmt(f),
             Failure::Text { path, error } => write!(f, "{}: {error}", path.display()),
-            Failure::Short { tokens } => {
-                write!(f, "{tokens} tokens of text are too few: at least 2 are needed")
+            Failure::Short { path, tokens } => {
+                write!(f, "{}: {tokens} tokens of text are too few: at least 2 are needed", path.display())
             }
-            Failure::NotFinite { tensor } => {
-                write!(f, "{tensor:?} is given values that are no numbers: the weights before it are damaged")
+            Failure::NotFinite { path, tensor } => {
+                write!(f, "{}: tensor {tensor:?} is given values that are no numbers: ", path.display())?;
+                f.write_str("the weights before it are damaged")
             }
-            Failure::Write { path, error } => {
-                write!(f, "{}: {error} (what was written is removed)", path.display())
-            }
+            Failure::Write(error) => error.fmt(f),
         }
     }
 }
@@ -224,14 +223,14 @@ pub struct Read {
 pub fn text(
     model: &Model<'_>,
     options: &Options,
-    (text, context): (&str, usize),
+    (path, text, context): (&std::path::Path, &str, usize),
     sums: &mut Sums,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Read, Failure> {
     let ids = crate::compare::tokens(model, text)?;
     let window = context.min(ids.len());
     if window < 2 {
-        return Err(Failure::Short { tokens: ids.len() });
+        return Err(Failure::Short { path: path.into(), tokens: ids.len() });
     }
     let mut scorer = Scorer::new(model, options, window)?;
     let windows = ids.len() / window;

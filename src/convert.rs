@@ -5,7 +5,7 @@
 
 use crate::model::{Beginning, Bytes, Model, TowerFiles};
 use crate::options::Options;
-use crate::part::Part;
+use crate::part::{self, Part};
 use crate::quantize::Made;
 use crate::template::TemplateError;
 use ocelli_convert::{Checkpoint, Error, Folder, Plan};
@@ -35,15 +35,8 @@ pub enum Failure {
         /// Why.
         error: Error,
     },
-    /// There is a file of that name already.
-    Exists(PathBuf),
-    /// The new file cannot be written.
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
+    /// A new file.
+    Write(part::Failure),
 }
 
 impl fmt::Display for Failure {
@@ -56,10 +49,7 @@ impl fmt::Display for Failure {
             ),
             Failure::NoFolder { path, error } => write!(f, "the folder {}: {error}", path.display()),
             Failure::Checkpoint { path, error } => write!(f, "{}: {error}", path.display()),
-            Failure::Exists(path) => write!(f, "{} exists already (--force replaces it)", path.display()),
-            Failure::Write { path, error } => {
-                write!(f, "{}: {error} (what was written is removed)", path.display())
-            }
+            Failure::Write(error) => error.fmt(f),
         }
     }
 }
@@ -129,7 +119,7 @@ pub fn convert(
     folder: &Path,
     request: &Request,
     means: Means<'_>,
-    progress: &mut dyn FnMut(u64, u64) -> bool,
+    progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Vec<(PathBuf, Made)>, Failure> {
     let broken = |error: Error| Failure::Checkpoint { path: folder.into(), error };
     std::fs::read_dir(folder).map_err(|error| Failure::NoFolder { path: folder.into(), error })?;
@@ -145,8 +135,9 @@ pub fn convert(
     if let Some(vision) = checkpoint.vision(tower, &name).map_err(broken)? {
         files.push((second, vision));
     }
-    if let Some((path, _)) = files.iter().find(|(path, _)| !request.force && path.exists()) {
-        return Err(Failure::Exists(path.clone()));
+    for (path, _) in &files {
+        let free = part::apart(path, disk.opened()).and_then(|()| part::check(path, request.force));
+        free.map_err(Failure::Write)?;
     }
     read_back(&files).map_err(broken)?;
     let of: u64 = files.iter().map(|(_, plan)| numbers(plan)).sum();
@@ -154,11 +145,17 @@ pub fn convert(
     let mut made = Vec::new();
     for (path, plan) in files {
         let count = numbers(&plan);
-        let mut some = |done: u64, _: u64| progress(before + done, of);
-        let what = write(&disk, &path, plan, means, &mut some).map_err(|error| match error {
-            Error::Write(error) => Failure::Write { path: path.clone(), error },
+        let mut some = |done: u64, _: u64| {
+            progress(before + done, of);
+            true
+        };
+        let mut what = describe(&plan);
+        let mut part = Part::create(&path, request.force).map_err(Failure::Write)?;
+        plan.write(&disk, means, &mut some, &mut |bytes| part.write(bytes)).map_err(|error| match error {
+            Error::Write(error) => Failure::Write(part::Failure::Write(path.clone(), error)),
             error => broken(error),
         })?;
+        what.bytes = part.finish().map_err(Failure::Write)?;
         before += count;
         made.push((path, what));
     }
@@ -191,7 +188,9 @@ fn read_back(files: &[(PathBuf, Plan)]) -> Result<(), Error> {
         // It may run on another machine.
         Err(crate::Error::OutOfMemory { .. }) => return Ok(()),
         Err(crate::Error::Vocab { error, .. }) => (tokens(files), error.to_string()),
-        Err(error @ crate::Error::Vocabulary { .. }) => (tokens(files), error.to_string()),
+        Err(crate::Error::Vocabulary { tokens: many, rows, .. }) => {
+            (tokens(files), format!("the tokenizer has {many} tokens, the embedding table {rows} rows"))
+        }
         Err(crate::Error::Model { error: error @ ocelli_models::Error::Recipe(_), .. }) => {
             ("preprocessor_config.json", error.to_string())
         }
@@ -222,13 +221,8 @@ fn numbers(plan: &Plan) -> u64 {
     plan.tensors().iter().map(|tensor| tensor.elements() as u64).sum()
 }
 
-fn write(
-    disk: &Disk,
-    path: &Path,
-    plan: Plan,
-    means: Means<'_>,
-    progress: &mut dyn FnMut(u64, u64) -> bool,
-) -> Result<Made, Error> {
+/// What a file will have.
+fn describe(plan: &Plan) -> Made {
     let mut made = Made::default();
     for tensor in plan.tensors() {
         made.before += tensor.bytes(tensor.from);
@@ -237,10 +231,7 @@ fn write(
             *made.fallbacks.entry((tensor.wanted, tensor.row(), tensor.to)).or_default() += 1;
         }
     }
-    let mut part = Part::create(path).map_err(Error::Write)?;
-    plan.write(disk, means, progress, &mut |bytes| part.write(bytes))?;
-    made.bytes = part.finish().map_err(Error::Write)?;
-    Ok(made)
+    made
 }
 
 /// The names in a folder, sorted.
@@ -264,6 +255,12 @@ impl Disk {
     /// Nothing is opened yet.
     pub(crate) fn new(path: &Path) -> Disk {
         Disk { path: path.into(), open: Mutex::default() }
+    }
+
+    /// The files that were read so far.
+    fn opened(&self) -> Vec<PathBuf> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.keys().map(|name| self.path.join(name)).collect()
     }
 
     /// A file, opened once.

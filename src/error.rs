@@ -46,6 +46,8 @@ pub enum Error {
     },
     /// The two files of a model do not belong together.
     Widths {
+        /// The two: the language model and the tower.
+        files: [String; 2],
         /// Width of an image's rows.
         vision: usize,
         /// Width of the language model.
@@ -62,6 +64,8 @@ pub enum Error {
     },
     /// The tokenizer and the language model do not belong together.
     Vocabulary {
+        /// The file: a path, or what it is for.
+        name: String,
         /// Tokens of the tokenizer.
         tokens: usize,
         /// Rows of the embedding table.
@@ -75,7 +79,12 @@ pub enum Error {
         error: crate::template::TemplateError,
     },
     /// A model's weights do not fit each other.
-    Tape(TapeError),
+    Tape {
+        /// The file: a path, or what it is for.
+        name: String,
+        /// Why.
+        error: TapeError,
+    },
     /// An image.
     Image(ImageError),
     /// An image for a model without a vision tower.
@@ -125,6 +134,13 @@ pub enum Error {
         /// Elements of a head.
         head_dim: usize,
     },
+    /// What was asked for is left out of this build.
+    LeftOut {
+        /// The feature that brings it.
+        feature: &'static str,
+        /// What can be done without.
+        instead: &'static str,
+    },
     /// An option that makes no sense.
     Option {
         /// Its name.
@@ -139,6 +155,8 @@ pub enum Error {
     /// Numbers of a vision tower cannot be stored in 8 bits.
     #[cfg(feature = "tower-int8")]
     Encode {
+        /// The tower's file: a path, or what it is for.
+        name: String,
         /// The tensor.
         tensor: String,
         /// Which numbers, and why.
@@ -148,7 +166,10 @@ pub enum Error {
     #[cfg(feature = "std")]
     Pin(ocelli_kernels::pool::PinError),
     /// The model's numbers are not numbers: damaged or unsuitable weights.
-    NotANumber,
+    NotANumber {
+        /// The language model's file: a path, or what it is for.
+        name: String,
+    },
     /// Stopped by another thread.
     Stopped,
     /// The deadline has passed.
@@ -167,7 +188,7 @@ macro_rules! from {
     )*};
 }
 
-from!(Tokenizer(TokenizerError), Tape(TapeError), Image(ImageError), Isa(UnknownIsa));
+from!(Tokenizer(TokenizerError), Image(ImageError), Isa(UnknownIsa));
 
 impl From<RunError> for Error {
     fn from(error: RunError) -> Error {
@@ -188,20 +209,17 @@ impl fmt::Display for Error {
             Error::Path { path, what } => write!(f, "{}: {what}", path.display()),
             Error::File { name, error } => write!(f, "{name}: {error}"),
             Error::Model { name, error } => write!(f, "{name}: {error}"),
-            Error::Widths { vision, text } => {
-                write!(
-                    f,
-                    "the vision tower makes rows of {vision} values, the language model takes {text}: "
-                )?;
+            Error::Widths { files: [model, tower], vision, text } => {
+                write!(f, "{tower}: the vision tower makes rows of {vision} values, {model} takes {text}: ")?;
                 f.write_str("the two files do not belong together")
             }
             Error::Tokenizer(error) => error.fmt(f),
             Error::Vocab { name, error } => write!(f, "{name}: {error}"),
-            Error::Vocabulary { tokens, rows } => {
-                write!(f, "the tokenizer has {tokens} tokens, the embedding table {rows} rows")
+            Error::Vocabulary { name, tokens, rows } => {
+                write!(f, "{name}: the tokenizer has {tokens} tokens, the embedding table {rows} rows")
             }
             Error::Template { name, error } => write!(f, "{name}: {error}"),
-            Error::Tape(error) => error.fmt(f),
+            Error::Tape { name, error } => write!(f, "{name}: {error}"),
             Error::Image(error) => error.fmt(f),
             Error::NoVision => {
                 f.write_str("the model has no vision tower: name its mmproj file to use images")
@@ -231,17 +249,20 @@ impl fmt::Display for Error {
                     f,
                     "keys and values with heads of {head_dim} elements cannot be stored as q8_0, which takes "
                 )?;
-                f.write_str("multiples of 32 (and, in a small build, the feature kv-q8); f16 and f32 can")
+                f.write_str("multiples of 32; f16 and f32 can")
+            }
+            Error::LeftOut { feature, instead } => {
+                write!(f, "this library was built without {feature}: {instead}")
             }
             Error::Option { name, expected } => write!(f, "{name} must be {expected}"),
             Error::Sampling(error) => error.fmt(f),
             Error::Isa(error) => error.fmt(f),
             #[cfg(feature = "tower-int8")]
-            Error::Encode { tensor, error } => write!(f, "{tensor:?} of the vision tower: {error}"),
+            Error::Encode { name, tensor, error } => write!(f, "{name}: tensor {tensor:?}: {error}"),
             #[cfg(feature = "std")]
             Error::Pin(error) => error.fmt(f),
-            Error::NotANumber => {
-                f.write_str("the model computes values that are no numbers: its weights are damaged")
+            Error::NotANumber { name } => {
+                write!(f, "{name}: the model computes values that are no numbers: its weights are damaged")
             }
             Error::Stopped => f.write_str("stopped"),
             Error::Deadline => f.write_str("the deadline has passed"),

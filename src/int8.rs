@@ -102,8 +102,8 @@ impl Int8 {
     /// Numbers that cannot be stored; the first of them is named.
     pub(crate) fn make(
         &self,
-        kernels: &dyn Kernels,
-        pool: &Pool,
+        model: &Model<'_>,
+        (kernels, pool): (&dyn Kernels, &Pool),
         files: &[&[u8]],
         out: &mut [u8],
     ) -> Result<(), Error> {
@@ -113,7 +113,11 @@ impl Int8 {
             let room = out.get_mut(to.offset..).zip(to.len()).and_then(|(out, len)| out.get_mut(..len));
             let room = room.ok_or(Error::Run(RunError::Weight))?;
             let result = encode(kernels, pool, from, stored, room);
-            result.map_err(|error| Error::Encode { tensor: name.clone(), error })?;
+            result.map_err(|error| Error::Encode {
+                name: model.vision_name(),
+                tensor: name.clone(),
+                error,
+            })?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use ocelli_gguf::{Gguf, Shards};
+use ocelli_kernels::tape::Tape;
 use ocelli_kernels::weight::Weights;
 use ocelli_models::{Decoder, Encoder, Instead, Source};
 
@@ -121,7 +122,8 @@ impl<'a> Model<'a> {
         let tokenizer = Tokenizer::from_gguf(shards.first())
             .map_err(|error| Error::Vocab { name: text.name.clone(), error })?;
         if tokenizer.len() > decoder.vocabulary() {
-            return Err(Error::Vocabulary { tokens: tokenizer.len(), rows: decoder.vocabulary() });
+            let (name, tokens, rows) = (text.name.clone(), tokenizer.len(), decoder.vocabulary());
+            return Err(Error::Vocabulary { name, tokens, rows });
         }
         let name = shards.first().optional::<&str>("general.name").ok().flatten().map(ToString::to_string);
         drop(shards);
@@ -132,7 +134,8 @@ impl<'a> Model<'a> {
         if let Some(encoder) = &encoder
             && encoder.width() != decoder.width()
         {
-            return Err(Error::Widths { vision: encoder.width(), text: decoder.width() });
+            let files = [&text, vision.as_ref().unwrap_or(&text)].map(|tower| tower.name.clone());
+            return Err(Error::Widths { files, vision: encoder.width(), text: decoder.width() });
         }
         Ok(Model { text, vision, decoder, encoder, tokenizer, projector, name })
     }
@@ -184,6 +187,26 @@ impl<'a> Model<'a> {
         let Some(vision) = &self.vision else { return Ok(None) };
         let first = self.text.parts.len();
         Ok(Some(read_encoder(vision, first, instead)?.0))
+    }
+
+    /// What messages call the language model's file.
+    pub(crate) fn text_name(&self) -> String {
+        self.text.name.clone()
+    }
+
+    /// What messages call the vision tower's file.
+    pub(crate) fn vision_name(&self) -> String {
+        self.vision.as_ref().unwrap_or(&self.text).name.clone()
+    }
+
+    /// The language model's tape, for calls of at most so many tokens.
+    pub(crate) fn decode(&self, units: usize) -> Result<Tape, Error> {
+        self.decoder.decode(units).map_err(|error| Error::Tape { name: self.text_name(), error })
+    }
+
+    /// The vision tower's tape, for calls of one view. (`encoder` may be the tower with other weights.)
+    pub(crate) fn encode(&self, encoder: &dyn Encoder) -> Result<Tape, Error> {
+        encoder.encode(1).map_err(|error| Error::Tape { name: self.vision_name(), error })
     }
 
     /// The towers, in the order in which weights count their files.

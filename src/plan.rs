@@ -125,7 +125,7 @@ impl Model<'_> {
 
     fn plan_for(&self, options: &Options) -> Result<Plan, Error> {
         let (context, threads) = self.sizes(options)?;
-        let decode = self.decoder().decode(options.batch.min(context))?;
+        let decode = self.decode(options.batch.min(context))?;
         let layout = cache_layout(&decode, options.kv, context)?;
         let (vision, int8) = self.vision(options)?;
         let mut plan = Plan {
@@ -167,6 +167,10 @@ impl Model<'_> {
         if threads == 0 || threads > 256 {
             return Err(Error::Option { name: "threads", expected: "at least 1 and at most 256" });
         }
+        if options.tower_int8 && cfg!(not(feature = "tower-int8")) {
+            let instead = "leave tower_int8 off";
+            return Err(Error::LeftOut { feature: "tower-int8", instead });
+        }
         if options.pin && cfg!(not(feature = "std")) {
             return Err(Error::Option { name: "pin", expected: "off without an operating system" });
         }
@@ -179,8 +183,8 @@ impl Model<'_> {
         let (int8, tower) = if options.tower_int8 { Int8::plan(self)?.unzip() } else { (None, None) };
         let recipe = encoder.recipe(options.preprocess);
         let vision = Vision {
-            tape: tower.as_deref().unwrap_or(encoder).encode(1)?,
-            recipe: recipe.map_err(|error| Error::Model { name: "the mmproj".into(), error })?,
+            tape: self.encode(tower.as_deref().unwrap_or(encoder))?,
+            recipe: recipe.map_err(|error| Error::Model { name: self.vision_name(), error })?,
             tokens: options.image_tokens,
         };
         Ok((Some(vision), int8))
@@ -190,6 +194,13 @@ impl Model<'_> {
 pub(crate) fn cache_layout(decode: &Tape, kv: Option<Stored>, context: usize) -> Result<Layout, Error> {
     let float = decode.weights().all(|(format, _)| format == Format::F32);
     let stored = kv.unwrap_or(if float { Stored::F32 } else { Stored::F16 });
+    // Before what the model's heads are: to a build without the code they do not matter.
+    if stored == Stored::Q8_0 && cfg!(not(feature = "kv-q8")) {
+        return Err(Error::LeftOut {
+            feature: "kv-q8",
+            instead: "keys and values can be kept as f16 and f32",
+        });
+    }
     let (_, heads) = decode.cached();
     let (heads, head_dim) = heads.map_or((0, 0), |h| (h.kv, h.dim));
     let layout = Layout { stored, heads, head_dim, capacity: context };

@@ -5,7 +5,7 @@
 
 use crate::error::Error;
 use crate::files::{Load, bytes, paths};
-use crate::part::Part;
+use crate::part::{self, Part};
 use ocelli_gguf::{Gguf, Shards, TensorType};
 use ocelli_quantize::{Importance, Means, Plan, Request, Source};
 use std::collections::BTreeMap;
@@ -27,13 +27,8 @@ pub enum Failure {
         /// Why.
         error: ocelli_quantize::Error,
     },
-    /// The new file cannot be written.
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
+    /// The new file.
+    Write(part::Failure),
 }
 
 impl fmt::Display for Failure {
@@ -41,9 +36,7 @@ impl fmt::Display for Failure {
         match self {
             Failure::Open(error) => error.fmt(f),
             Failure::Quantize { path, error } => write!(f, "{}: {error}", path.display()),
-            Failure::Write { path, error } => {
-                write!(f, "{}: {error} (what was written is removed)", path.display())
-            }
+            Failure::Write(error) => error.fmt(f),
         }
     }
 }
@@ -72,8 +65,8 @@ pub trait Listener {
     fn requantized(&mut self, tensors: usize);
     /// Before the work: these tensors have no importance, though it was given and would count.
     fn without_importance(&mut self, tensors: &[&str]);
-    /// So many numbers of so many are written. `false` stops.
-    fn progress(&mut self, done: u64, of: u64) -> bool;
+    /// So many numbers of so many are written.
+    fn progress(&mut self, done: u64, of: u64);
 }
 
 /// Reads a file of importance.
@@ -88,19 +81,20 @@ pub fn importance(path: &Path) -> Result<Importance, Failure> {
     Importance::read(&file, &name).map_err(broken)
 }
 
-/// Reads `from` (any file of a split model) and makes `to`.
+/// Reads `from` (any file of a split model) and makes `to`, in the place of a file of that name or not.
 ///
 /// # Errors
 /// The source is missing or malformed, the request does not fit it, numbers cannot be stored, the disk does not take it.
 /// There is the old file or the whole new one then.
 pub fn quantize(
     from: &Path,
-    to: &Path,
+    (to, replace): (&Path, bool),
     request: &Request,
     means: Means<'_>,
     listener: &mut dyn Listener,
 ) -> Result<Made, Failure> {
     let paths = paths(from).map_err(Failure::Open)?;
+    part::apart(to, &paths).and_then(|()| part::check(to, replace)).map_err(Failure::Write)?;
     let parts = paths.iter().map(|path| bytes(path, Load::Map)).collect::<Result<Vec<_>, _>>();
     let parts = parts.map_err(Failure::Open)?;
     let broken = |error: ocelli_quantize::Error| Failure::Quantize { path: from.into(), error };
@@ -118,16 +112,18 @@ pub fn quantize(
         listener.without_importance(&lacking);
     }
     let source = Files::open(&paths).map_err(Failure::Open)?;
-    let unwritten = |error| Failure::Write { path: to.into(), error };
-    let mut part = Part::create(to).map_err(unwritten)?;
-    let mut progress = |done, of| listener.progress(done, of);
+    let mut part = Part::create(to, replace).map_err(Failure::Write)?;
+    let mut progress = |done, of| {
+        listener.progress(done, of);
+        true
+    };
     plan.write(&source, means, &mut progress, &mut |bytes| part.write(bytes)).map_err(
         |error| match error {
-            ocelli_quantize::Error::Write(error) => unwritten(error),
+            ocelli_quantize::Error::Write(error) => Failure::Write(part::Failure::Write(to.into(), error)),
             error => broken(error),
         },
     )?;
-    made.bytes = part.finish().map_err(unwritten)?;
+    made.bytes = part.finish().map_err(Failure::Write)?;
     Ok(made)
 }
 

@@ -45,8 +45,8 @@ impl<'m> Scorer<'m> {
     /// An option that makes no sense, or memory that cannot be had.
     pub fn new(model: &'m Model<'_>, options: &Options, context: usize) -> Result<Scorer<'m>, Error> {
         let threads = options.threads.unwrap_or_else(default_threads);
-        let decoder = model.decoder();
-        let (every, last) = (decoder.decode_every(BATCH)?, decoder.decode(BATCH)?);
+        let untaped = |error| Error::Tape { name: model.text_name(), error };
+        let (every, last) = (model.decoder().decode_every(BATCH).map_err(untaped)?, model.decode(BATCH)?);
         let layout = cache_layout(&every, options.kv, context)?;
         let (layers, _) = every.cached();
         let scratch = every.scratch(context).max(last.scratch(context));

@@ -9,7 +9,7 @@ use crate::options::Options;
 use crate::plan::Plan;
 use crate::profile::Profiles;
 use crate::prompt::{Entry, ImageReport, Prompt, Segment, Shown};
-use crate::sampler::{self, Sampler};
+use crate::sampler::{self, Sampler, SamplerError};
 use crate::timings::{Stage, Timings};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -122,7 +122,8 @@ impl<'m> Session<'m> {
         let (files, pool) = (model.files(), plan.pool()?);
         if let Some(int8) = plan.int8.take() {
             let room = block.get_mut(skip..).and_then(|block| block.get_mut(plan.places.int8.clone()));
-            int8.make(plan.kernels, &pool, &files, bytemuck::cast_slice_mut(room.unwrap_or_default()))?;
+            let room = bytemuck::cast_slice_mut(room.unwrap_or_default());
+            int8.make(model, (plan.kernels, &pool), &files, room)?;
         }
         Ok(Session {
             files,
@@ -411,19 +412,25 @@ impl<'m> Session<'m> {
         if !self.ready {
             return Err(Error::EmptyPrompt);
         }
-        let since = self.stopper.moment();
+        let (since, model) = (self.stopper.moment(), self.model);
+        let unchosen = |error| match error {
+            SamplerError::NotANumber { .. } | SamplerError::NoCandidate => {
+                Error::NotANumber { name: model.text_name() }
+            }
+            other => Error::Sampling(other),
+        };
         let at = &self.plan.places;
         let block = self.block.get_mut(self.skip..).unwrap_or_default();
         let [arena, scratch] = disjoint(block, [at.arena.clone(), at.sampler.clone()])?;
         let logits = arena.get(self.plan.decode.output_range(1)).unwrap_or(&[]);
         if !best.is_empty() {
-            sampler::logprobs(logits, scratch, best)?;
+            sampler::logprobs(logits, scratch, best).map_err(unchosen)?;
         }
         let recent = self.history.iter().rev().filter_map(|entry| match entry {
             Entry::Token(id) => Some(*id),
             Entry::Row(..) => None,
         });
-        let id = sampler.choose(logits, recent, scratch)?;
+        let id = sampler.choose(logits, recent, scratch).map_err(unchosen)?;
         self.timings.add(Stage::Generate, self.stopper.since(since));
         Ok(id)
     }

@@ -19,6 +19,10 @@ mod compare;
 mod convert;
 #[path = "cli/devices.rs"]
 mod devices;
+#[path = "cli/escapes.rs"]
+mod escapes;
+#[path = "cli/faults.rs"]
+mod faults;
 #[path = "cli/files.rs"]
 mod files;
 #[path = "cli/inputs.rs"]
@@ -29,6 +33,9 @@ mod inspect;
 mod memory;
 #[path = "cli/odd.rs"]
 mod odd;
+#[cfg(unix)]
+#[path = "cli/outputs.rs"]
+mod outputs;
 #[path = "cli/pin.rs"]
 mod pin;
 #[path = "cli/prompts.rs"]

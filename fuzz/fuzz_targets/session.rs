@@ -91,7 +91,7 @@ fn options(bytes: &mut Bytes<'_>) -> Options {
 /// An error that may be: it has words, and is no fault of ours.
 fn harmless(error: &Error) {
     assert!(!error.to_string().is_empty());
-    assert!(!matches!(error, Error::Run(_) | Error::NotANumber), "{error}");
+    assert!(!matches!(error, Error::Run(_) | Error::NotANumber { .. }), "{error}");
 }
 
 /// Pixels of some format.

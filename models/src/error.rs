@@ -77,16 +77,22 @@ impl fmt::Display for Error {
         match self {
             Error::File(error) => error.fmt(f),
             Error::Architecture { key, found, known } => {
+                let found = found.escape_debug();
                 write!(f, "{key} '{found}' is not supported; supported are {}", known.join(", "))
             }
             Error::Number { key, found, expected } => {
                 write!(f, "{key} is {}, it must be {expected}", Decimal(*found))
             }
             Error::Shape { tensor, expected: (rows, width), found } => {
+                let tensor = tensor.escape_debug();
                 write!(f, "tensor '{tensor}' has extents {found:?}, expected {rows} rows of {width}")
             }
             Error::Format { tensor, kind } => {
-                write!(f, "tensor '{tensor}' is stored as {kind}, which cannot be computed with; here are")?;
+                write!(f, "tensor '{}' is stored as {kind}, ", tensor.escape_debug())?;
+                match left_out(*kind) {
+                    Some(feature) => write!(f, "and this library was built without {feature}; here are")?,
+                    None => f.write_str("which cannot be computed with; here are")?,
+                }
                 Format::ALL.iter().try_for_each(|format| write!(f, " {}", format.name()))
             }
             Error::Unsupported { what, found } => write!(f, "{what} is not supported: {found}"),
@@ -97,6 +103,18 @@ impl fmt::Display for Error {
 }
 
 impl core::error::Error for Error {}
+
+/// The feature that brings a format, to a build that is without it.
+fn left_out(kind: TensorType) -> Option<&'static str> {
+    let feature = match kind.id() {
+        1 | 30 => "halves",
+        2 | 3 | 6 | 7 => "small-quants",
+        10..=14 => "k-quants",
+        20 | 23 => "iq-quants",
+        _ => return None,
+    };
+    Format::from_id(kind.id()).is_none().then_some(feature)
+}
 
 /// A number. To write a float as the library does takes as much code as a kernel, so a build without an operating system
 /// gives six figures.

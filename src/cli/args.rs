@@ -241,7 +241,8 @@ fn pocket() -> anyhow::Result<Model<'static>> {
 
 #[cfg(not(feature = "pocket"))]
 fn pocket() -> anyhow::Result<Model<'static>> {
-    anyhow::bail!("this build has no model inside (feature `pocket`): name one with --model")
+    let what = "this program was built without a model inside (feature `pocket`): name one with --model";
+    Err(Failure::Usage(what.into()).into())
 }
 
 /// The instruction set that the environment asks for.
@@ -283,6 +284,9 @@ pub struct AnswerArgs {
     /// End the answer before this text; may be given several times.
     #[arg(long, value_name = "TEXT")]
     stop: Vec<String>,
+    /// Print an answer as it is, even at a terminal: control characters and the like are shown escaped there otherwise.
+    #[arg(long)]
+    pub raw_output: bool,
     /// End everything after so many seconds (or `500ms`).
     #[arg(long, value_name = "TIME", value_parser = duration, allow_negative_numbers = true)]
     pub deadline: Option<Duration>,

@@ -15,6 +15,7 @@ mod table;
 use super::Failure;
 use super::args::{Outcome, bytes, kernels};
 use super::profile::{self, Detail};
+use super::terminal;
 use super::work::Limits;
 use clap::{Args, ValueEnum};
 use figure::{Figure, Subject};
@@ -119,7 +120,7 @@ impl Bench {
             }
         }
         let head = table::Head { cpu: limits::cpu_name(), processors, buffer };
-        let out: &mut dyn Write = &mut std::io::stdout().lock();
+        let out: &mut dyn Write = &mut terminal::out();
         Ok(match self.format {
             Format::Table => table::table(&head, &figures, out),
             Format::Json => table::json(&head, &figures, out),

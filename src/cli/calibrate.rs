@@ -1,14 +1,16 @@
 //! `ocelli calibrate`: which columns of a model's matrices count.
 
-use super::Failure;
 use super::args::Outcome;
+use super::escape::shown;
 use super::material::{Asking, Material, Work};
-use super::terminal::Bar;
+use super::terminal::{self, Bar};
 use crate::calibrate::{Failure as Uncalibrated, Sums, Unwritten, ask, session, text};
-use crate::part::Part as NewFile;
+use crate::files;
+use crate::part::{self, Part as NewFile};
 use crate::{Load, Model, Segment};
 use clap::Args;
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Arguments of `calibrate`.
@@ -49,20 +51,24 @@ impl Calibrate {
     /// Runs the command.
     pub fn run(self) -> Outcome {
         self.asking.at_least(2, "at least 2")?;
-        if !self.force && self.output.exists() {
-            let path = self.output.display();
-            return Err(Failure::Usage(format!("{path} exists already (--force replaces it)")).into());
-        }
         let corpus = self.material.corpus(|path, error| Uncalibrated::Text { path, error })?;
         let images = self.material.pictures()?.unwrap_or_default();
         let tower = self.material.tower(self.mmproj.as_deref());
         let model = Model::open(&self.model, tower, Load::Map)?;
+        let read = model.towers().flat_map(|tower| files::paths(Path::new(&tower.name)).unwrap_or_default());
+        part::apart(&self.output, read.chain(self.material.text.clone()).chain(images.iter().cloned()))?;
+        part::check(&self.output, self.force)?;
         let mut sums = Sums::new(&model)?;
         let mut bar = Bar::new(false);
         let result = self.gather(&model, corpus.as_deref(), &images, &mut sums, &mut bar);
         bar.clear();
         let bytes = self.write(&sums, result?)?;
-        println!("{}: {bytes} bytes, {} linear maps", self.output.display(), sums.len());
+        writeln!(
+            terminal::out(),
+            "{}: {bytes} bytes, {} linear maps",
+            shown(self.output.display()),
+            sums.len()
+        )?;
         Ok(())
     }
 
@@ -77,9 +83,9 @@ impl Calibrate {
     ) -> anyhow::Result<(usize, usize)> {
         let options = self.work.options(images)?;
         let (mut chunks, mut size) = (0, None);
-        if let Some(corpus) = corpus {
+        if let (Some(corpus), Some(path)) = (corpus, &self.material.text) {
             let mut progress = |done, of| bar.draw("reading", done as u64, of as u64, " windows");
-            let read = text(model, &options, (corpus, self.asking.context), sums, &mut progress)?;
+            let read = text(model, &options, (path, corpus, self.asking.context), sums, &mut progress)?;
             (chunks, size) = (read.windows, Some(read.tokens));
         }
         if !images.is_empty() {
@@ -102,14 +108,13 @@ impl Calibrate {
         let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let datasets: Vec<String> =
             self.material.text.iter().chain(&self.material.images).map(name).collect();
-        let unwritten = |error| Uncalibrated::Write { path: self.output.clone(), error };
-        let mut part = NewFile::create(&self.output).map_err(unwritten)?;
+        let mut file = NewFile::create(&self.output, self.force).map_err(Uncalibrated::Write)?;
         let u32_of = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let size = (u32_of(chunks), u32_of(size));
-        sums.write(&datasets, size, &mut |bytes| part.write(bytes)).map_err(|error| match error {
-            Unwritten::NotFinite(tensor) => Uncalibrated::NotFinite { tensor },
-            Unwritten::Sink(error) => unwritten(error),
+        sums.write(&datasets, size, &mut |bytes| file.write(bytes)).map_err(|error| match error {
+            Unwritten::NotFinite(tensor) => Uncalibrated::NotFinite { path: self.model.clone(), tensor },
+            Unwritten::Sink(error) => Uncalibrated::Write(part::Failure::Write(self.output.clone(), error)),
         })?;
-        part.finish().map_err(unwritten)
+        file.finish().map_err(Uncalibrated::Write)
     }
 }

@@ -3,9 +3,11 @@
 use super::Failure;
 use super::album::Album;
 use super::args::{AnswerArgs, LargestImage, ModelArgs, Outcome};
+use super::escape::shown;
 use super::input::{self, Line};
 use super::photos;
-use super::terminal::{Bar, Page, say};
+use super::signals;
+use super::terminal::{Bar, Page, out, say};
 use crate::conversation::{Content, Message, Part, Template};
 use crate::image::ImageError;
 use crate::{Error, Reading, Segment, Session};
@@ -63,7 +65,7 @@ impl Chat {
             return Err(Error::LongText { bytes: system.len(), most: longest }.into());
         }
         let stopper = session.stopper().clone();
-        ctrlc::set_handler(move || stopper.stop())?;
+        signals::on_interrupt(move || stopper.stop())?;
         let system = self.system.as_deref().map(|text| Message::text("system", text));
         let messages: Vec<Message> = system.into_iter().collect();
         let kept = messages.len();
@@ -71,7 +73,7 @@ impl Chat {
         let mut talk = Talk { session, template, messages, album, shown: Vec::new(), kept };
         let (stdin, interactive) = (std::io::stdin(), std::io::stdin().is_terminal());
         if interactive {
-            say(format_args!("{}. /help for what can be typed.", model.name().unwrap_or("Ready")));
+            say(format_args!("{}. /help for what can be typed.", shown(model.name().unwrap_or("Ready"))));
         }
         loop {
             if interactive {
@@ -152,7 +154,7 @@ impl Chat {
         }
         let mut said = String::new();
         let result = self.answer(talk, &mut said);
-        writeln!(std::io::stdout())?;
+        writeln!(out())?;
         talk.messages.push(Message::text("assistant", &said));
         match result {
             Err(error) => recover(error, self.no_shift),
@@ -185,7 +187,7 @@ impl Chat {
     }
 
     fn answer(&self, talk: &mut Talk<'_>, said: &mut String) -> Outcome {
-        let mut page = Page::of_a_chat();
+        let mut page = Page::of_a_chat(self.answer.raw_output);
         let mut answer = talk.session.answer(&self.answer.options())?;
         while let Some(piece) = answer.next()? {
             page.print(piece)?;

@@ -2,7 +2,7 @@
 
 use super::args::{Kv, Outcome};
 use super::material::{Asking, Material, Work};
-use super::terminal::Bar;
+use super::terminal::{self, Bar};
 use crate::compare::{Answers, Failure as Apart, Pair, Rows, Text, same_vocabulary};
 use crate::{Load, Mmproj, Model, Options, Segment};
 use clap::Args;
@@ -74,12 +74,12 @@ impl Compare {
         let [tower_a, tower_b] = self.towers();
         let a = Model::open(&self.a, tower_a, Load::Map)?;
         let b = Model::open(&self.b, tower_b, Load::Map)?;
-        same_vocabulary(&a, &b)?;
+        same_vocabulary(&a, &b).map_err(|error| self.named(error))?;
         let mut bar = Bar::new(self.json);
         let result = self.compare(&a, &b, text.as_deref(), images.as_deref(), &mut bar);
         bar.clear();
-        let found = result?;
-        let mut out = std::io::stdout().lock();
+        let found = result.map_err(|error| self.named(error))?;
+        let mut out = terminal::out();
         let sides = [(&self.a, a.weight_bytes()), (&self.b, b.weight_bytes())];
         if self.json {
             table::json(&found, &sides, &mut out)?
@@ -87,6 +87,15 @@ impl Compare {
             table::table(&found, &sides, &mut out)?
         }
         Ok(())
+    }
+
+    /// Says which files the two are, where an error speaks of A and B.
+    fn named(&self, error: impl Into<anyhow::Error>) -> anyhow::Error {
+        let error = error.into();
+        match error.downcast_ref() {
+            None | Some(Apart::Text { .. } | Apart::Short { .. } | Apart::NoImages { .. }) => error,
+            Some(_) => error.context(format!("A is {}, B is {}", self.a.display(), self.b.display())),
+        }
     }
 
     fn towers(&self) -> [Mmproj<'_>; 2] {

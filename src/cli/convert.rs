@@ -1,15 +1,13 @@
 //! `ocelli convert`: model files from a checkpoint.
 
-use super::Failure;
 use super::args::{Outcome, forced_isa};
-use super::quantize::{STOP, describe, recipe};
-use super::terminal::Bar;
-use crate::convert::{Failure as Unmade, Request, convert};
+use super::escape::shown;
+use super::quantize::{describe, recipe};
+use super::terminal::{self, Bar};
+use crate::convert::{Request, convert};
 use clap::Args;
-use ocelli_convert::Error;
 use ocelli_quantize::{Means, Recipe};
 use std::path::PathBuf;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 /// Arguments of `convert`.
@@ -52,29 +50,14 @@ impl Convert {
         let isa = forced_isa();
         let most = || std::thread::available_parallelism().map_or(1, usize::from);
         let means = Means { threads: threads.unwrap_or_else(most).max(1), isa: isa.as_deref() };
-        // Without a handler the interrupt key ends the process at once, and a half-written file stays.
-        let _ = ctrlc::set_handler(|| STOP.store(true, Relaxed));
         let (start, mut bar) = (Instant::now(), Bar::new(false));
-        let mut progress = |done: u64, of: u64| {
-            bar.draw("weights", done / 1_000_000, of / 1_000_000, "M");
-            !STOP.load(Relaxed)
-        };
+        let mut progress = |done: u64, of: u64| bar.draw("weights", done / 1_000_000, of / 1_000_000, "M");
         let made = convert(&folder, &request, means, &mut progress);
         bar.clear();
-        let mut out = std::io::stdout().lock();
-        for (path, made) in made.map_err(explained)? {
-            describe(&mut out, &path.display().to_string(), &made, start.elapsed().as_secs_f64())?;
+        let mut out = terminal::out();
+        for (path, made) in made? {
+            describe(&mut out, &shown(path.display()), &made, start.elapsed().as_secs_f64())?;
         }
         Ok(())
-    }
-}
-
-/// What the command line can be changed to is an error of usage.
-fn explained(error: Unmade) -> anyhow::Error {
-    match error {
-        Unmade::Checkpoint { error: Error::Stopped, .. } => crate::Error::Stopped.into(),
-        Unmade::Checkpoint { error: Error::Isa(error), .. } => Failure::Usage(error.to_string()).into(),
-        Unmade::Exists(_) => Failure::Usage(error.to_string()).into(),
-        other => other.into(),
     }
 }

@@ -1,6 +1,8 @@
 //! `ocelli inspect`: what is in a file, and what will run it.
 
 use super::args::{Outcome, kernels};
+use super::escape::shown;
+use super::terminal;
 use crate::files;
 use crate::tokenizer::{Tokenizer, TokenizerError};
 use crate::{Error, Load};
@@ -35,19 +37,20 @@ impl Inspect {
     pub fn run(self) -> Outcome {
         let bytes = files::bytes(&self.file, Load::Map)?;
         let bytes = bytes.get();
-        let mut out = std::io::stdout().lock();
+        let mut out = terminal::out();
         let name = self.file.display().to_string();
         let file = Gguf::parse(bytes).map_err(|error| Error::File { name, error })?;
         writeln!(out, "GGUF version {}, {} bytes", file.version(), bytes.len())?;
         writeln!(out, "\nMetadata")?;
         for (key, value) in file.metadata() {
-            writeln!(out, "  {key:<44} {}", self.show(&value))?;
+            writeln!(out, "  {:<44} {}", shown(key), self.show(&value))?;
         }
         writeln!(out, "\nTensors: {}", file.tensors().len())?;
         if self.tensors {
             for tensor in file.tensors() {
                 let dims: Vec<String> = tensor.dims().iter().map(ToString::to_string).collect();
-                writeln!(out, "  {:<44} {:<8} [{}]", tensor.name, tensor.kind.name(), dims.join(", "))?;
+                let (name, kind) = (shown(tensor.name), tensor.kind.name());
+                writeln!(out, "  {name:<44} {kind:<8} [{}]", dims.join(", "))?;
             }
         }
         self.formats(&mut out, &file)?;
@@ -94,7 +97,7 @@ impl Inspect {
         let mut left = Vec::new();
         if architecture == "clip" {
             match ocelli_models::projector(file) {
-                Err(error) => writeln!(out, "  {error}")?,
+                Err(error) => writeln!(out, "  {}", shown(error))?,
                 Ok(projector) => match ENCODERS.iter().find(|e| e.name == projector) {
                     Some(entry) => {
                         left = self.read(out, &format!("vision tower '{projector}': {}", entry.models))?;
@@ -117,8 +120,8 @@ impl Inspect {
         }
         for left in left {
             match left {
-                Left::Key { name, value } => writeln!(out, "  key    {} = {value}", name.escape_debug())?,
-                Left::Tensor { name } => writeln!(out, "  tensor {}", name.escape_debug())?,
+                Left::Key { name, value } => writeln!(out, "  key    {} = {}", shown(name), shown(value))?,
+                Left::Tensor { name } => writeln!(out, "  tensor {}", shown(name))?,
             }
         }
         Ok(())
@@ -129,7 +132,7 @@ impl Inspect {
     fn read(&self, out: &mut dyn Write, what: &str) -> std::io::Result<Vec<Left>> {
         let (what, left) = match left(&self.file) {
             Ok(left) => (what.into(), left),
-            Err(error) => (format!("cannot be run: {error}"), Vec::new()),
+            Err(error) => (format!("cannot be run: {}", shown(error)), Vec::new()),
         };
         writeln!(out, "  {what}")?;
         Ok(left)
@@ -165,5 +168,5 @@ fn unsupported<'a>(
     known: impl Iterator<Item = &'a str>,
 ) -> std::io::Result<()> {
     let known: Vec<&str> = known.collect();
-    writeln!(out, "  {what}'{name}' is not supported; supported are {}", known.join(", "))
+    writeln!(out, "  {what}'{}' is not supported; supported are {}", shown(name), known.join(", "))
 }

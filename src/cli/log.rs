@@ -1,5 +1,6 @@
 //! `-v`: what happens, on standard error.
 
+use super::escape::shown;
 use super::terminal::say;
 use ::log::{LevelFilter, Log, Metadata, Record};
 
@@ -12,7 +13,7 @@ impl Log for Stderr {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            say(format_args!("{}: {}", record.level().as_str().to_lowercase(), record.args()));
+            say(format_args!("{}: {}", record.level().as_str().to_lowercase(), shown(record.args())));
         }
     }
 

@@ -1,12 +1,8 @@
 //! The command line: one file per command, and what they share.
 
-use crate::Error;
-use crate::calibrate::Failure as Uncalibrated;
-use crate::compare::Failure as Apart;
-use crate::image::ImageError;
-use crate::template::TemplateError;
-use crate::verify::Failure as Unverified;
+use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -18,6 +14,8 @@ mod chat;
 mod compare;
 mod convert;
 mod device;
+mod escape;
+mod exit;
 mod input;
 mod inspect;
 mod log;
@@ -29,6 +27,7 @@ mod projection;
 mod quantize;
 mod report;
 mod run;
+mod signals;
 mod synthesize;
 mod terminal;
 mod verify;
@@ -60,7 +59,7 @@ Exit codes:
   0 done                      4 an image cannot be used
   1 something else failed     5 more memory than allowed
   2 the arguments are wrong   6 the deadline has passed
-  3 a model cannot be used  130 interrupted";
+  3 a model cannot be used  130 interrupted (SIGTERM: 143, SIGHUP: 129)";
 
 #[derive(Subcommand)]
 enum Command {
@@ -136,97 +135,68 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
+impl Command {
+    /// Whether it makes files.
+    fn writes(&self) -> bool {
+        matches!(
+            self,
+            Command::Synthesize(_) | Command::Convert(_) | Command::Quantize(_) | Command::Calibrate(_)
+        )
+    }
+
+    fn run(self) -> args::Outcome {
+        if self.writes() {
+            signals::end_cleanly().context("waiting for signals")?;
+        }
+        match self {
+            Command::Run(run) => run.run(),
+            Command::Chat(chat) => chat.run(),
+            Command::Inspect(inspect) => inspect.run(),
+            Command::Plan(plan) => plan.run(),
+            Command::Synthesize(synthesize) => synthesize.run(),
+            Command::Convert(convert) => convert.run(),
+            Command::Quantize(quantize) => quantize.run(),
+            Command::Calibrate(calibrate) => calibrate.run(),
+            Command::Compare(compare) => compare.run(),
+            Command::Verify(verify) => verify.run(),
+            Command::Bench(bench) => bench.run(),
+        }
+    }
+}
+
 /// Runs the command of the process's arguments.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    log::start(cli.verbose);
-    let result = match cli.command {
-        Command::Run(run) => run.run(),
-        Command::Chat(chat) => chat.run(),
-        Command::Inspect(inspect) => inspect.run(),
-        Command::Plan(plan) => plan.run(),
-        Command::Synthesize(synthesize) => synthesize.run(),
-        Command::Convert(convert) => convert.run(),
-        Command::Quantize(quantize) => quantize.run(),
-        Command::Calibrate(calibrate) => calibrate.run(),
-        Command::Compare(compare) => compare.run(),
-        Command::Verify(verify) => verify.run(),
-        Command::Bench(bench) => bench.run(),
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return unparsed(&error),
     };
-    let Err(error) = result else { return ExitCode::SUCCESS };
+    log::start(cli.verbose);
+    let Err(error) = cli.command.run() else { return ExitCode::SUCCESS };
     if is_broken_pipe(&error) {
         return ExitCode::SUCCESS;
     }
-    terminal::say(format_args!("ocelli: {error:#}"));
-    ExitCode::from(exit_code(&error))
+    terminal::say(format_args!("ocelli: {}", escape::shown(format_args!("{error:#}"))));
+    ExitCode::from(exit::code(&error))
+}
+
+/// Prints what was asked for instead of a command (help, the version), or why there is none.
+fn unparsed(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    if error.use_stderr() {
+        terminal::say(format_args!("{}", text.trim_end()));
+        return ExitCode::from(exit::USAGE);
+    }
+    match terminal::out().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            terminal::say(format_args!("ocelli: {error}"));
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
+    }
 }
 
 /// A reader that has gone away (`ocelli … | head`) is no failure.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
     kind == Some(std::io::ErrorKind::BrokenPipe)
-}
-
-fn exit_code(error: &anyhow::Error) -> u8 {
-    if error.downcast_ref::<ImageError>().is_some() {
-        return 4;
-    }
-    use crate::{convert, quantize};
-    if let Some(convert::Failure::NoFolder { .. } | convert::Failure::Checkpoint { .. }) =
-        error.downcast_ref()
-    {
-        return 3;
-    }
-    if let Some(quantize::Failure::Open(_) | quantize::Failure::Quantize { .. }) = error.downcast_ref() {
-        return 3;
-    }
-    match error.downcast_ref::<Failure>() {
-        Some(Failure::Usage(_)) => return 2,
-        Some(Failure::Photo { .. } | Failure::Large { .. }) => return 4,
-        None => {}
-    }
-    match error.downcast_ref::<Apart>() {
-        Some(Apart::Model { error, .. }) => return engine_code(error),
-        Some(Apart::Text { .. } | Apart::Short { .. } | Apart::NoImages { .. }) => {
-            return 2;
-        }
-        Some(_) => return 3,
-        None => {}
-    }
-    match error.downcast_ref::<Unverified>() {
-        Some(Unverified::Engine(error)) => return engine_code(error),
-        Some(_) => return 2,
-        None => {}
-    }
-    match error.downcast_ref::<Uncalibrated>() {
-        Some(Uncalibrated::Engine(error)) => return engine_code(error),
-        Some(Uncalibrated::Text { .. } | Uncalibrated::Short { .. }) => return 2,
-        Some(Uncalibrated::NotFinite { .. }) => return 3,
-        Some(Uncalibrated::Write { .. }) | None => {}
-    }
-    error.downcast_ref::<Error>().map_or(1, engine_code)
-}
-
-fn engine_code(error: &Error) -> u8 {
-    match error {
-        Error::Template { error: TemplateError::Empty, .. } => 2,
-        Error::Io { .. }
-        | Error::Path { .. }
-        | Error::File { .. }
-        | Error::Model { .. }
-        | Error::Widths { .. }
-        | Error::Vocabulary { .. }
-        | Error::Tokenizer(_)
-        | Error::Vocab { .. }
-        | Error::Template { .. }
-        | Error::Tape(_)
-        | Error::Encode { .. }
-        | Error::NotANumber => 3,
-        Error::Option { .. } | Error::Sampling(_) | Error::Isa(_) | Error::Kv { .. } | Error::Pin(_) => 2,
-        Error::Image(_) | Error::ImageMemory { .. } | Error::NoVision => 4,
-        Error::Memory { .. } | Error::OutOfMemory { .. } => 5,
-        Error::Deadline => 6,
-        Error::Stopped => 130,
-        _ => 1,
-    }
 }

@@ -2,8 +2,10 @@
 
 use super::args::{LargestImage, ModelArgs, Outcome};
 use super::device::Device;
+use super::escape::json as escaped;
 use super::photos;
 use super::projection::{self, Projection};
+use super::terminal;
 use crate::conversation::Template;
 use crate::template::TemplateError;
 use crate::{Error, Model, Plan, Stored};
@@ -38,7 +40,7 @@ fn check_template(model: &Model<'_>) -> Outcome {
 impl PlanCommand {
     /// Runs the command.
     pub fn run(mut self) -> Outcome {
-        let out: &mut dyn Write = &mut std::io::stdout().lock();
+        let out: &mut dyn Write = &mut terminal::out();
         if self.device.as_deref() == Some("list") {
             return projection::list(out);
         }
@@ -59,7 +61,7 @@ impl PlanCommand {
             if let Some(there) = &there {
                 line["device"] = there.json();
             }
-            writeln!(out, "{line}")?;
+            writeln!(out, "{}", escaped(line))?;
         } else {
             self.table(&plan, out)?;
             if let Some(there) = &there {

@@ -4,6 +4,7 @@
 //! same are one line (`blk.*.attn_q.weight`) unless every layer is asked for. GOP/s counts what the tape says a step does;
 //! GB/s are weights, keys and values, and rows, wherever they come from.
 
+use super::escape::shown;
 use super::terminal::say;
 use crate::Session;
 use crate::profile::{Clock, NamedStep, Profile, Rows, Spent};
@@ -39,7 +40,7 @@ pub fn show(session: &mut Session<'_>, title: &str, detail: Detail) -> anyhow::R
     for (stage, profile, steps) in stages {
         let Some(profile) = profile.filter(|profile| profile.runs() > 0) else { continue };
         let (runs, total) = (profile.runs(), ms(profile.nanoseconds()));
-        say(format_args!("\nprofile of {title}: {stage}, {runs} runs, {total:.3} ms"));
+        say(format_args!("\nprofile of {}: {stage}, {runs} runs, {total:.3} ms", shown(title)));
         let mut kinds = gather(profile, steps, |_, named| named.step.op.to_string());
         kinds.sort_by_key(|(_, spent)| std::cmp::Reverse(spent.nanoseconds));
         lines("kind", &kinds, profile);
@@ -84,7 +85,7 @@ fn step(named: &NamedStep, fold: bool) -> String {
     };
     match (&named.tensor, &step.weight) {
         (Some(tensor), Some(weight)) => {
-            let tensor = if fold { folded(tensor) } else { tensor.clone() };
+            let tensor = shown(if fold { folded(tensor) } else { tensor.clone() });
             let (height, width, format) = (weight.height, weight.width, weight.format.name());
             format!("{} {tensor} {height}x{width} {format}{rows}", step.op)
         }

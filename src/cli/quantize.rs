@@ -1,16 +1,16 @@
 //! `ocelli quantize`: a model file or a vision tower made small.
 
-use super::Failure;
 use super::args::{Outcome, forced_isa};
-use super::terminal::{Bar, say};
-use crate::quantize::{Failure as Unmade, Listener, Made, importance, quantize};
+use super::escape::shown;
+use super::terminal::{self, Bar, say};
+use crate::part;
+use crate::quantize::{Listener, Made, importance, quantize};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use ocelli_gguf::TensorType;
-use ocelli_quantize::{Error, Means, Pattern, RECIPES, Recipe, Request};
+use ocelli_quantize::{Means, Pattern, RECIPES, Recipe, Request};
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
 /// Arguments of `quantize`.
@@ -67,31 +67,23 @@ fn chosen(text: &str) -> Result<(Pattern, TensorType), String> {
     Ok((Pattern::new(name), *kind))
 }
 
-/// Set by the interrupt key.
-pub(super) static STOP: AtomicBool = AtomicBool::new(false);
-
 impl Quantize {
     /// Runs the command.
     pub fn run(self) -> Outcome {
-        if !self.force && self.output.exists() {
-            let path = self.output.display();
-            return Err(Failure::Usage(format!("{path} exists already (--force replaces it)")).into());
-        }
+        part::apart(&self.output, &self.importance)?;
         let Quantize { recipe, pure, pad, .. } = self;
-        let importance = self.importance.as_deref().map(importance).transpose().map_err(explained)?;
+        let importance = self.importance.as_deref().map(importance).transpose()?;
         let (overrides, keep) = (self.tensors, self.keep);
         let request = Request { recipe, pure, overrides, keep, pad, importance };
         let isa = forced_isa();
         let most = || std::thread::available_parallelism().map_or(1, usize::from);
         let means = Means { threads: self.threads.unwrap_or_else(most).max(1), isa: isa.as_deref() };
-        // Without a handler the interrupt key ends the process at once, and a half-written file stays.
-        let _ = ctrlc::set_handler(|| STOP.store(true, Relaxed));
         let (start, mut watcher) = (Instant::now(), Watcher(Bar::new(false)));
-        let made = quantize(&self.input, &self.output, &request, means, &mut watcher);
+        let made = quantize(&self.input, (&self.output, self.force), &request, means, &mut watcher);
         watcher.0.clear();
-        let made = made.map_err(explained)?;
-        let mut out = std::io::stdout().lock();
-        describe(&mut out, &self.output.display().to_string(), &made, start.elapsed().as_secs_f64())?;
+        let made = made?;
+        let mut out = terminal::out();
+        describe(&mut out, &shown(self.output.display()), &made, start.elapsed().as_secs_f64())?;
         Ok(())
     }
 }
@@ -99,7 +91,7 @@ impl Quantize {
 /// Tensors that are named when something is said of many.
 const NAMED: usize = 6;
 
-/// The bar, and the interrupt key.
+/// The bar.
 struct Watcher(Bar);
 
 impl Listener for Watcher {
@@ -112,26 +104,12 @@ impl Listener for Watcher {
     fn without_importance(&mut self, tensors: &[&str]) {
         let (named, more) = tensors.split_at(tensors.len().min(NAMED));
         let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
-        let (count, names) = (tensors.len(), named.join(", "));
+        let (count, names) = (tensors.len(), shown(named.join(", ")));
         say(format_args!("ocelli: no importance of {count} tensors, stored without: {names}{more}"));
     }
 
-    fn progress(&mut self, done: u64, of: u64) -> bool {
+    fn progress(&mut self, done: u64, of: u64) {
         self.0.draw("weights", done / 1_000_000, of / 1_000_000, "M");
-        !STOP.load(Relaxed)
-    }
-}
-
-/// What the command line can be changed to is an error of usage.
-fn explained(error: Unmade) -> anyhow::Error {
-    match error {
-        Unmade::Open(error) => error.into(),
-        Unmade::Quantize { error: Error::Stopped, .. } => crate::Error::Stopped.into(),
-        Unmade::Quantize {
-            error: error @ (Error::NoSuchTensor { .. } | Error::DoesNotFit { .. } | Error::Isa(_)),
-            ..
-        } => Failure::Usage(error.to_string()).into(),
-        other => other.into(),
     }
 }
 

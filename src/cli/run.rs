@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::args::{AnswerArgs, ModelArgs, Needs, Outcome, Place, place_images};
+use super::escape;
 use super::input::{self, Kind, Unread};
 use super::photos::{self, Encoded, Opening};
 use super::profile::{self, Detail};
@@ -176,7 +177,8 @@ impl Run {
         options.logprobs = self.logprobs;
         let mut answer = session.answer(&options)?;
         let mut text = String::new();
-        let mut page = if self.raw { Page::as_it_is() } else { Page::of_a_chat() };
+        let raw = self.answer.raw_output;
+        let mut page = if self.raw { Page::as_it_is(raw) } else { Page::of_a_chat(raw) };
         while let Some(piece) = answer.next()? {
             if self.json {
                 text.push_str(piece);
@@ -190,7 +192,7 @@ impl Run {
         let report =
             Report { text: &text, answered: &answered, reading: &reading, load, decode, timings, bill };
         if self.json {
-            page.print(&report.json(self.logprobs > 0))?;
+            page.print(&escape::json(report.json(self.logprobs > 0)))?;
             page.end()?;
         } else {
             page.end()?;

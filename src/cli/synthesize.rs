@@ -1,8 +1,9 @@
 //! `ocelli synthesize`: a model with random weights in a published layout.
 
-use super::Failure;
 use super::args::Outcome;
-use crate::synthesize::{Error, Made, RECIPES, Recipe, Request, SHAPES, Shape, synthesize};
+use super::escape::shown;
+use super::terminal;
+use crate::synthesize::{Made, RECIPES, Recipe, Request, SHAPES, Shape, synthesize};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::io::Write;
@@ -66,8 +67,8 @@ impl Synthesize {
             folder: &self.out,
             replace: self.force,
         };
-        let made = synthesize(&request).map_err(explained)?;
-        let mut out = std::io::stdout().lock();
+        let made = synthesize(&request)?;
+        let mut out = terminal::out();
         for file in &made {
             describe(&mut out, file)?;
         }
@@ -80,19 +81,16 @@ impl Synthesize {
     }
 }
 
-/// What the command line can be changed to is an error of usage.
-fn explained(error: Error) -> anyhow::Error {
-    match error {
-        Error::Folder { .. } => Failure::Usage(error.to_string()).into(),
-        Error::Exists { .. } => Failure::Usage(format!("{error} (--force replaces it)")).into(),
-        other => other.into(),
-    }
-}
-
 fn describe(out: &mut dyn Write, file: &Made) -> std::io::Result<()> {
     let tensors: usize = file.kinds.values().sum();
     let kinds: Vec<String> = file.kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-    writeln!(out, "{}: {} bytes, {tensors} tensors: {}", file.path.display(), file.bytes, kinds.join(", "))?;
+    writeln!(
+        out,
+        "{}: {} bytes, {tensors} tensors: {}",
+        shown(file.path.display()),
+        file.bytes,
+        kinds.join(", ")
+    )?;
     for ((wanted, row, kind), count) in &file.fallbacks {
         let (len, verb) = (wanted.block_len(), if *count == 1 { "is" } else { "are" });
         writeln!(
@@ -106,7 +104,7 @@ fn describe(out: &mut dyn Write, file: &Made) -> std::io::Result<()> {
 /// The command that asks the model something.
 fn trial(made: &[Made]) -> String {
     let quoted = |path: &Path| {
-        let path = path.display().to_string();
+        let path = shown(path.display());
         if path.contains(' ') { format!("\"{path}\"") } else { path }
     };
     match made {

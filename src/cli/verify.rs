@@ -1,7 +1,9 @@
 //! `ocelli verify`: is a model file the model that it was made from?
 
 use super::args::{Outcome, forced_isa};
-use crate::verify::{Difference, Dump, Stage, verify};
+use super::escape::json as escaped;
+use super::terminal;
+use crate::verify::{Difference, Dump, Failure, Stage, verify};
 use crate::{Load, Mmproj, Model, Options, Preprocess};
 use anyhow::bail;
 use clap::Args;
@@ -62,7 +64,10 @@ const QUANTIZED: f64 = 0.2;
 impl Verify {
     /// Runs the command.
     pub fn run(self) -> Outcome {
-        let dump = Dump::read(&self.reference)?;
+        let dump = Dump::read(&self.reference).map_err(|error| match error {
+            error @ Failure::File(_) => error.into(),
+            error => anyhow::Error::from(error).context(self.reference.display().to_string()),
+        })?;
         let beside = if dump.get("pixels").is_some() { Mmproj::Beside } else { Mmproj::None };
         let model = Model::open(&self.model, self.mmproj.as_deref().map_or(beside, Mmproj::File), Load::Map)?;
         let options = Options {
@@ -72,11 +77,15 @@ impl Verify {
             preprocess: self.preprocess.map(Preprocess::from),
             ..Options::default()
         };
-        let stages = verify(&model, &dump, &options)?;
+        let stages = verify(&model, &dump, &options).map_err(|error| match error {
+            // The engine's errors name the model.
+            error @ Failure::Engine(_) => error.into(),
+            error => anyhow::Error::from(error).context(self.reference.display().to_string()),
+        })?;
         let allowed = self.tolerance.map_or_else(|| usual(&model), Ok)?;
         let differs = |stage: &&Stage| stage.exceeds(allowed);
         let first = stages.iter().find(differs);
-        let mut out = io::stdout().lock();
+        let mut out = terminal::out();
         if self.json {
             json(&stages, first, allowed, &mut out)?
         } else {
@@ -91,8 +100,8 @@ impl Verify {
 
 /// What the stored weights allow.
 fn usual(model: &Model<'_>) -> Result<f64, crate::Error> {
-    let decoder = model.decoder().decode(1)?;
-    let encoder = model.encoder().map(|encoder| encoder.encode(1)).transpose()?;
+    let decoder = model.decode(1)?;
+    let encoder = model.encoder().map(|encoder| model.encode(encoder)).transpose()?;
     let all = decoder.weights().chain(encoder.iter().flat_map(|tape| tape.weights()));
     Ok(all.fold(FLOAT, |allowed, (format, _)| match format {
         Format::F32 => allowed,
@@ -136,5 +145,5 @@ fn json(stages: &[Stage], first: Option<&Stage>, allowed: f64, out: &mut dyn Wri
     };
     let all: Vec<Value> = stages.iter().map(one).collect();
     let first = first.map(|stage| &stage.name);
-    writeln!(out, "{}", json!({ "tolerance": allowed, "first": first, "stages": all }))
+    writeln!(out, "{}", escaped(json!({ "tolerance": allowed, "first": first, "stages": all })))
 }

@@ -15,14 +15,20 @@ type Planned = (Int8, Box<dyn Encoder>);
 
 impl Int8 {
     pub(crate) fn plan(_: &Model<'_>) -> Result<Option<Planned>, Error> {
-        Err(Error::Option { name: "tower_int8", expected: "off: this build makes no 8-bit codes" })
+        Err(Error::LeftOut { feature: "tower-int8", instead: "leave tower_int8 off" })
     }
 
     pub(crate) fn bytes(&self) -> usize {
         match *self {}
     }
 
-    pub(crate) fn make(&self, _: &dyn Kernels, _: &Pool, _: &[&[u8]], _: &mut [u8]) -> Result<(), Error> {
+    pub(crate) fn make(
+        &self,
+        _: &Model<'_>,
+        _: (&dyn Kernels, &Pool),
+        _: &[&[u8]],
+        _: &mut [u8],
+    ) -> Result<(), Error> {
         match *self {}
     }
 }

@@ -7,7 +7,7 @@ use super::Error;
 use super::random::Random;
 use super::recipe::{Recipe, Role};
 use super::weights::{self, Spread};
-use crate::part::Part;
+use crate::part::{self, Part};
 use ocelli_gguf::{Body, Outline, TensorType, WriteError};
 use ocelli_quantize::fitting;
 use std::io;
@@ -96,27 +96,28 @@ impl File {
         self.tensors.iter().map(Tensor::bytes).sum()
     }
 
-    /// Writes the file into `folder`, and says how many bytes it has.
+    /// Writes the file into `folder`, in the place of one of its name or not, and says how many bytes it has.
     ///
     /// # Errors
     /// The disk is full or does not take the file; nothing is left of it then.
-    pub fn write(self, folder: &Path, seed: u64) -> Result<u64, Error> {
+    pub fn write(self, folder: &Path, seed: u64, replace: bool) -> Result<u64, Error> {
         let path = folder.join(&self.name);
         let wanted = self.weight_bytes();
-        self.write_part(&path, seed).map_err(|error| match error {
-            WriteError::Content(error) => Error::Content { path, error },
-            WriteError::Sink(error) => Error::Write { path, wanted, error },
-        })
+        let unmade = |error| Error::Write { wanted, error };
+        let mut part = Part::create(&path, replace).map_err(unmade)?;
+        self.fill(&mut part, seed).map_err(|error| match error {
+            WriteError::Content(error) => Error::Content { path: path.clone(), error },
+            WriteError::Sink(error) => unmade(part::Failure::Write(path.clone(), error)),
+        })?;
+        part.finish().map_err(unmade)
     }
 
-    fn write_part(self, path: &Path, seed: u64) -> Result<u64, WriteError<io::Error>> {
-        let mut part = Part::create(path).map_err(WriteError::Sink)?;
+    fn fill(self, part: &mut Part, seed: u64) -> Result<(), WriteError<io::Error>> {
         let mut body = self.outline.begin(|bytes: &[u8]| part.write(bytes))?;
         for tensor in &self.tensors {
             write_tensor(&mut body, tensor, seed)?;
         }
-        body.finish()?;
-        part.finish().map_err(WriteError::Sink)
+        body.finish()
     }
 }
 

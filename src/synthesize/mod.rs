@@ -22,11 +22,11 @@ mod tower;
 mod vocabulary;
 mod weights;
 
+use crate::part;
 use file::File;
 use ocelli_gguf::TensorType;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 
 pub use recipe::{RECIPES, Recipe};
@@ -40,19 +40,12 @@ pub enum Error {
         /// The name given.
         path: PathBuf,
     },
-    /// A file of that name is there already.
-    Exists {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file could not be written.
+    /// The file cannot be made.
     Write {
-        /// The file.
-        path: PathBuf,
         /// Bytes of its weights.
         wanted: u64,
         /// Why.
-        error: io::Error,
+        error: part::Failure,
     },
     /// The file would break a rule of its format.
     Content {
@@ -67,11 +60,10 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Folder { path } => write!(f, "{}: no such folder", path.display()),
-            Error::Exists { path } => write!(f, "{} exists already", path.display()),
-            Error::Write { path, wanted, error } => {
-                let path = path.display();
-                write!(f, "{path}: {error} (it takes {wanted} bytes and more; what was written is removed)")
+            Error::Write { wanted, error: error @ part::Failure::Write(..) } => {
+                write!(f, "{error}; it takes {wanted} bytes and more")
             }
+            Error::Write { error, .. } => error.fmt(f),
             Error::Content { path, error } => write!(f, "{}: {error}", path.display()),
         }
     }
@@ -122,15 +114,13 @@ pub fn synthesize(request: &Request<'_>) -> Result<Vec<Made>, Error> {
     let tower = request.tower.and_then(|recipe| tower::file(shape, recipe));
     let files: Vec<File> = [text::file(shape, request.text)].into_iter().chain(tower).collect();
     for file in &files {
-        let path = folder.join(&file.name);
-        if !replace && path.exists() {
-            return Err(Error::Exists { path });
-        }
+        let free = part::check(&folder.join(&file.name), replace);
+        free.map_err(|error| Error::Write { wanted: file.weight_bytes(), error })?;
     }
-    files.into_iter().map(|file| make(file, folder, seed)).collect()
+    files.into_iter().map(|file| make(file, folder, seed, replace)).collect()
 }
 
-fn make(file: File, folder: &Path, seed: u64) -> Result<Made, Error> {
+fn make(file: File, folder: &Path, seed: u64, replace: bool) -> Result<Made, Error> {
     let (mut kinds, mut fallbacks) = (BTreeMap::new(), BTreeMap::new());
     for tensor in &file.tensors {
         *kinds.entry(tensor.kind).or_default() += 1;
@@ -141,6 +131,6 @@ fn make(file: File, folder: &Path, seed: u64) -> Result<Made, Error> {
     }
     let path = folder.join(&file.name);
     log::info!("{}: about {} bytes", path.display(), file.weight_bytes());
-    let bytes = file.write(folder, seed)?;
+    let bytes = file.write(folder, seed, replace)?;
     Ok(Made { path, bytes, kinds, fallbacks })
 }

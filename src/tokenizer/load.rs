@@ -16,7 +16,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use log::warn;
+use log::{info, warn};
 use ocelli_gguf::{Gguf, List, Text};
 
 use super::bpe::Bpe;
@@ -115,20 +115,20 @@ impl Tokenizer {
         let ends = read_ends(&ids, &vocab, &specials)?;
         let tokenizer =
             Self { vocab, specials, family, bos: ids.bos, eos: ids.eos, adds_bos, adds_eos, ends };
-        tokenizer.warn_of_unwritable_bytes();
+        tokenizer.tell_unwritable_bytes();
         match ocelli_models::account::tokenizer(file).next() {
             Some(left) => Err(TokenizerError::Left(left)),
             None => Ok(tokenizer),
         }
     }
 
-    /// Every byte that occurs in UTF-8 should have a token; published vocabularies lack some controls.
-    fn warn_of_unwritable_bytes(&self) {
+    /// Every byte that occurs in UTF-8 should have a token; published vocabularies lack some controls, which no prompt has.
+    fn tell_unwritable_bytes(&self) {
         let in_utf8 = |byte: &u8| !matches!(byte, 0xc0 | 0xc1 | 0xf5..);
         let missing: Vec<u8> =
             (0..=u8::MAX).filter(in_utf8).filter(|byte| !self.family.writes(*byte)).collect();
         if !missing.is_empty() {
-            warn!("the vocabulary cannot write the bytes {missing:02x?}; they are left out of prompts");
+            info!("the vocabulary cannot write the bytes {missing:02x?}; they are left out of prompts");
         }
     }
 }

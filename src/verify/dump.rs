@@ -117,9 +117,9 @@ impl Dump {
     /// # Errors
     /// It cannot be read, is malformed, or has arrays of another type than F32.
     pub fn read(path: &Path) -> Result<Dump, Failure> {
-        let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let disk = Disk::new(folder);
+        // The file's whole path is its name, so that errors have it.
+        let name = path.to_string_lossy().into_owned();
+        let disk = Disk::new(Path::new(""));
         let mut dump = Dump::default();
         for stored in ocelli_convert::safetensors::read(&disk, &name).map_err(Failure::File)? {
             if stored.kind != TensorType::F32 {

@@ -70,7 +70,7 @@ fn run(
     kept: &[u32],
 ) -> Result<(Marks, Vec<f32>), Failure> {
     let encoder = model.encoder().ok_or(Error::NoVision)?;
-    let tape = encoder.encode(1).map_err(Error::from)?;
+    let tape = model.encode(encoder)?;
     let (mut arena, files) = (zeroed(tape.arena())?, model.files());
     let mut scratch = zeroed(tape.scratch(0).saturating_mul(machine.pool.threads()))?;
     let (mut marks, mut rows) = (Marks::new(), Vec::new());

@@ -1,6 +1,7 @@
 //! The figures for people and for programs: a table, one object of JSON, or CSV with the same fields.
 
 use super::figure::{FIELDS, Figure};
+use crate::cli::escape::{json as escaped, shown};
 use serde_json::{Map, Value, json};
 use std::io::Write;
 
@@ -25,7 +26,7 @@ pub fn json(head: &Head, figures: &[Figure], out: &mut dyn Write) -> std::io::Re
         "version": env!("CARGO_PKG_VERSION"), "cpu": head.cpu, "processors": head.processors,
         "buffer_bytes": head.buffer, "rows": rows,
     });
-    writeln!(out, "{all}")
+    writeln!(out, "{}", escaped(all))
 }
 
 /// A line of names, and one for each figure.
@@ -73,7 +74,7 @@ pub fn table(head: &Head, figures: &[Figure], out: &mut dyn Write) -> std::io::R
                 "%"
             )?;
             if let Some(model) = &figure.subject.model {
-                writeln!(out, "{model}")?;
+                writeln!(out, "{}", shown(model))?;
             }
         }
         writeln!(out, "{}", line(figure))?;

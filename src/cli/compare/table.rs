@@ -1,6 +1,7 @@
 //! What was found, for people and for programs.
 
 use super::Found;
+use crate::cli::escape::{json as escaped, shown};
 use crate::compare::{Answers, Distribution, Mean, Rows, Text};
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -34,7 +35,7 @@ pub fn json(found: &Found, sides: &Sides<'_>, out: &mut dyn Write) -> io::Result
         })
     });
     let all = json!({ "a": a, "b": b, "text": text, "images": images, "answers": answers });
-    writeln!(out, "{all}")
+    writeln!(out, "{}", escaped(all))
 }
 
 fn distribution(of: &Distribution) -> Value {
@@ -50,7 +51,7 @@ fn distribution(of: &Distribution) -> Value {
 pub fn table(found: &Found, sides: &Sides<'_>, out: &mut dyn Write) -> io::Result<()> {
     for (name, (path, (text, vision))) in ["A", "B"].iter().zip(sides) {
         let tower = if *vision > 0 { format!(" + {vision}") } else { String::new() };
-        writeln!(out, "{name}  {} ({text}{tower} bytes)", path.display())?;
+        writeln!(out, "{name}  {} ({text}{tower} bytes)", shown(path.display()))?;
     }
     if let Some(text) = &found.text {
         heading(text, out)?;

@@ -273,7 +273,7 @@ pub fn parse(text: &str) -> Result<(Making, Answering), Failure> {
         };
         match set(MAKING, &mut making, name, value).or_else(|| set(ANSWERING, &mut answering, name, value)) {
             Some(result) => result?,
-            None => return Err(fail!(BAD_OPTION, "there is no option \"{}\"", name.escape_debug())),
+            None => return Err(unknown(name)),
         }
     }
     making.options.image_bytes = Some(making.decode());
@@ -289,5 +289,17 @@ pub fn change(settings: &mut Answering, name: &str, value: &str) -> Result<(), F
     if MAKING.iter().any(|key| key.name == name) {
         return Err(fail!(BAD_OPTION, "the option {name} is fixed when a session is made"));
     }
-    Err(fail!(BAD_OPTION, "there is no option \"{}\"", name.escape_debug()))
+    Err(unknown(name))
+}
+
+/// Options that this build is without, and the features that bring them.
+const LEFT_OUT: &[(&str, &str)] = if cfg!(feature = "images") { &[] } else { &[("orientation", "images")] };
+
+fn unknown(name: &str) -> Failure {
+    match LEFT_OUT.iter().find(|(left_out, _)| *left_out == name) {
+        Some((_, feature)) => {
+            fail!(BAD_OPTION, "the option {name}: this library was built without {feature}")
+        }
+        None => fail!(BAD_OPTION, "there is no option \"{}\"", name.escape_debug()),
+    }
 }

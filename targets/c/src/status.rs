@@ -2,6 +2,7 @@
 
 use core::fmt::{self, Write};
 use ocelli::Error;
+use ocelli::tokenizer::TokenizerError;
 
 /// `ocelli_status`. The numbers are the header's.
 pub type Status = i32;
@@ -92,8 +93,8 @@ impl Write for Text {
         let room = self.bytes.len() - 1 - self.length;
         let end = text.floor_char_boundary(room);
         for (to, from) in self.bytes.iter_mut().skip(self.length).zip(text.as_bytes().iter().take(end)) {
-            // A zero would end the text for its readers.
-            *to = if *from == 0 { b'?' } else { *from };
+            // A zero would end the text for its readers, and what comes from a file may command a terminal.
+            *to = if from.is_ascii_control() { b'?' } else { *from };
         }
         self.length += end;
         Ok(())
@@ -140,11 +141,10 @@ fn number(error: &Error) -> Status {
         Error::File { .. } => BAD_FILE,
         Error::Model { .. }
         | Error::Widths { .. }
-        | Error::Tokenizer(_)
         | Error::Vocab { .. }
         | Error::Vocabulary { .. }
         | Error::Template { .. }
-        | Error::Tape(_) => BAD_MODEL,
+        | Error::Tape { .. } => BAD_MODEL,
         #[cfg(feature = "tower-int8")]
         Error::Encode { .. } => BAD_MODEL,
         #[cfg(feature = "std")]
@@ -154,7 +154,11 @@ fn number(error: &Error) -> Status {
         Error::EmptyPrompt => BAD_ORDER,
         Error::Context { .. } | Error::LongText { .. } => NO_CONTEXT,
         Error::Memory { .. } | Error::OutOfMemory { .. } => NO_MEMORY,
-        Error::Kv { .. } | Error::Option { .. } | Error::Sampling(_) | Error::Isa(_) => BAD_OPTION,
+        Error::Tokenizer(TokenizerError::OutOfMemory { .. }) => NO_MEMORY,
+        // Longer than any context.
+        Error::Tokenizer(_) => NO_CONTEXT,
+        Error::Kv { .. } | Error::LeftOut { .. } | Error::Option { .. } => BAD_OPTION,
+        Error::Sampling(_) | Error::Isa(_) => BAD_OPTION,
         Error::Stopped => CANCELLED,
         Error::Deadline => LATE,
         // Weights that compute no numbers, and what cannot happen.

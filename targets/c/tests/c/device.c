@@ -36,9 +36,9 @@ static void refusals(const ocelli_model *model, ocelli_session *session, char **
 {
     static const char *const options[][2] = {
         {"isa=scalar", "unknown instruction set"},
-        {"kv=q8_0", "kv-q8"},
-        {"tower_int8=1", "no 8-bit codes"},
-        {"orientation=none", "no option"}
+        {"kv=q8_0", "built without kv-q8"},
+        {"tower_int8=1", "built without tower-int8"},
+        {"orientation=none", "built without images"}
     };
     ocelli_session *other;
     ocelli_model *absent;
