@@ -223,8 +223,9 @@ impl<'a> Bitmap<'a> {
                     let count = usize::from(count).min(length - made);
                     let size = (count * bits as usize).div_ceil(8);
                     let values = stored.get(at..at + size).ok_or_else(|| truncated(self.bytes))?;
-                    let nibble =
-                        |offset: usize| values[offset / 2] >> if offset % 2 == 0 { 4 } else { 0 } & 15;
+                    let nibble = |offset: usize| {
+                        values[offset / 2] >> if offset.is_multiple_of(2) { 4 } else { 0 } & 15
+                    };
                     put(&mut made, count, &|offset| if bits == 4 { nibble(offset) } else { values[offset] });
                     x += usize::from(value);
                     at += size;
@@ -233,7 +234,8 @@ impl<'a> Bitmap<'a> {
                 (count, value) => {
                     // What leaves its row is left out.
                     let count = usize::from(count).min(width.saturating_sub(x));
-                    let nibble = |offset: usize| if offset % 2 == 0 { value >> 4 } else { value & 15 };
+                    let nibble =
+                        |offset: usize| if offset.is_multiple_of(2) { value >> 4 } else { value & 15 };
                     put(&mut made, count, &|offset| if bits == 4 { nibble(offset) } else { value });
                     x += count;
                 }

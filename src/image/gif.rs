@@ -161,12 +161,11 @@ fn extension(bytes: &mut Bytes<'_>) -> Result<Option<u8>, ImageError> {
     let label = bytes.byte()?;
     let mut part = bytes.part()?;
     let mut transparent = None;
-    if let (0xF9, Some(control)) = (label, part) {
-        if control[0] & 1 != 0 {
-            let index =
-                control.get(3).ok_or_else(|| malformed("a graphic control has no transparent index"))?;
-            transparent = Some(*index);
-        }
+    if let (0xF9, Some(control)) = (label, part)
+        && control[0] & 1 != 0
+    {
+        let index = control.get(3).ok_or_else(|| malformed("a graphic control has no transparent index"))?;
+        transparent = Some(*index);
     }
     while part.is_some() {
         part = bytes.part()?;

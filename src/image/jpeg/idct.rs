@@ -99,7 +99,7 @@ pub(super) fn inverse(block: &Block, last: usize, steps: &[u16; 64], out: &mut [
         }
     }
     let samples = match last {
-        0 => [[((i32::from(lanes[0][0] << 2) + 16 >> 5) + 128).clamp(0, 255) as u8; 8]; 8],
+        0 => [[(((i32::from(lanes[0][0] << 2) + 16) >> 5) + 128).clamp(0, 255) as u8; 8]; 8],
         // The first ten in zigzag order are in four rows and four columns.
         1..=9 => transform::<4>(&lanes),
         _ => transform::<8>(&lanes),

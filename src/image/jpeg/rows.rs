@@ -220,7 +220,7 @@ fn rgb(y: u8, cb: u8, cr: u8) -> [u8; 3] {
 /// Ink as Adobe stores it, 255 for none, and black likewise.
 fn under_black(ink: u8, black: u8) -> u8 {
     let (light, product) = (i32::from(black), i32::from(255 - ink) * i32::from(black) + 128);
-    (light - ((product >> 8) + product >> 8)).clamp(0, 255) as u8
+    (light - (((product >> 8) + product) >> 8)).clamp(0, 255) as u8
 }
 
 impl Ring {
