@@ -219,7 +219,7 @@ fn what_cannot_be_stored_is_named() {
         for threads in [1, 4] {
             let error = model.session(&options(true, threads, None)).unwrap_err();
             let expected = std::format!(
-                "\"mm.model.fc.weight\" of the vision tower: value {number} is NaN, not a finite number"
+                "the mmproj: tensor \"mm.model.fc.weight\": value {number} is NaN, not a finite number"
             );
             assert_eq!(error.to_string(), expected);
         }
