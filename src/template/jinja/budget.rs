@@ -2,7 +2,7 @@
 //!
 //! Nothing is given back: the sum of all that is made is bounded, and so is what is there at any one time. A text costs its
 //! bytes, [`TEXT`] for its header and [`RUN`] for each change of origin; an item of a list [`ITEM`], an entry of a map
-//! [`ENTRY`]. A step is a node of the template; reading a text of n bytes is n / 64 of them.
+//! [`ENTRY`]. A step is a node of the template; reading a text of n bytes is n / 32 of them.
 
 use core::cell::Cell;
 
@@ -72,6 +72,6 @@ impl Budget {
 
     /// Takes the steps of reading so many bytes.
     pub(super) fn read(&self, bytes: usize) -> Result<(), Fault> {
-        self.spend(1 + bytes as u64 / 64)
+        self.spend(1 + bytes as u64 / 32)
     }
 }

@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::access::{byte_at, span};
+use super::budget::Budget;
 use super::call::{Args, integer};
 use super::fault::Fault;
 use super::filters_texts::escape;
@@ -167,7 +168,7 @@ impl Run<'_> {
             "encode" => Err(Fault::unsupported("str.encode()", "there are no bytes in a chat template")),
             class => {
                 args.none(class)?;
-                Ok(Value::Bool(is_class(text.as_str(), class)))
+                Ok(Value::Bool(is_class(&self.budget, text.as_str(), class)?))
             }
         }
     }
@@ -444,8 +445,13 @@ impl Run<'_> {
     }
 }
 
-/// `isalpha` and the like.
-pub(super) fn is_class(text: &str, class: &str) -> bool {
+/// `isalpha` and the like, which look every character up in a table.
+pub(super) fn is_class(budget: &Budget, text: &str, class: &str) -> Result<bool, Fault> {
+    budget.read(16 * text.len())?;
+    Ok(of_class(text, class))
+}
+
+fn of_class(text: &str, class: &str) -> bool {
     let all = |is: fn(char) -> bool| !text.is_empty() && text.chars().all(is);
     match class {
         "isalnum" => all(letters::is_alnum),

@@ -97,7 +97,7 @@ impl Run<'_> {
             "escaped" => matches!(value, Value::Str(text) if text.is_markup()),
             "lower" | "upper" => {
                 let text = self.printed(value)?;
-                is_class(text.as_str(), if name == "lower" { "islower" } else { "isupper" })
+                is_class(&self.budget, text.as_str(), if name == "lower" { "islower" } else { "isupper" })?
             }
             "sequence" => matches!(
                 value,
