@@ -141,9 +141,13 @@ fn nonsense_is_refused() {
     assert!(refused(ImageRecipe { tile: 1 << 15, ..good }));
     assert!(refused(ImageRecipe { patch: 0, ..good }));
     assert!(refused(ImageRecipe { patch: 513, ..good }));
-    assert!(refused(ImageRecipe { std: [0.5, 0.0, 0.5], ..good }));
-    assert!(refused(ImageRecipe { std: [0.5, f32::NAN, 0.5], ..good }));
-    assert!(refused(ImageRecipe { mean: [f32::INFINITY, 0.5, 0.5], ..good }));
+    for colors in [
+        ImageRecipe { std: [0.5, 0.0, 0.5], ..good },
+        ImageRecipe { std: [0.5, f32::NAN, 0.5], ..good },
+        ImageRecipe { mean: [f32::INFINITY, 0.5, 0.5], ..good },
+    ] {
+        assert_eq!(colors.plan(5, 5, None), Err(RecipeError::Colors));
+    }
     assert!(refused(tiles(512, 0)));
     assert!(refused(with(Geometry::ShortestEdgeCrop { edge: 335 })));
 

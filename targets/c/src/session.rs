@@ -22,13 +22,13 @@ const THREAD: usize = 2048;
 const FIXED: usize = 16 << 10;
 /// Bytes of heap to write a conversation in, however short it is: what the template interpreter takes.
 const RENDERING: usize = 96 << 10;
-/// Bytes of heap for every byte of text: as it was given, as messages, rendered twice, in parts, with its marks, joined.
+/// Bytes of heap for every byte of text: as it was given, as messages, rendered with its origins, in parts, joined.
 /// Measured: see `tests/memory.rs`.
 const PER_TEXT: usize = 16;
 /// Bytes of heap for every position: what stands there (16), laid out for reading (16, twice while it grows), tokens and
 /// what their making takes; and a third of a message, a text or an image (`limits::parts`), with what a template makes of
 /// it. Measured: see `tests/bounds.rs`.
-const PER_POSITION: usize = 192;
+const PER_POSITION: usize = 320;
 
 /// `ocelli_need`.
 #[repr(C)]
