@@ -18,13 +18,16 @@ fn render(source: &str, messages: &[Message]) -> Result<Vec<Segment>, TemplateEr
     ChatTemplate::new(source, &tokenizer())?.render(messages, true)
 }
 
-/// Tokens that are control tokens.
-fn controls(segments: &[Segment], tokenizer: &Tokenizer) -> Vec<String> {
-    let run = |segment| match segment {
-        &Segment::Control(ref text) => Run { text, special: Special::Parse },
+fn run(segment: &Segment) -> Run<'_> {
+    match segment {
+        Segment::Control(text) => Run { text, special: Special::Parse },
         Segment::User(text) => Run { text, special: Special::Plain },
         Segment::Image(_) => panic!("an image that nobody gave"),
-    };
+    }
+}
+
+/// Tokens that are control tokens.
+fn controls(segments: &[Segment], tokenizer: &Tokenizer) -> Vec<String> {
     let runs: Vec<Run<'_>> = segments.iter().map(run).collect();
     let mut ids = Vec::new();
     tokenizer.encode_runs(&runs, &mut ids).unwrap();

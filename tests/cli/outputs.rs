@@ -226,7 +226,7 @@ fn a_signal_leaves_nothing_that_is_not_whole() {
     for (signal, code) in &signals {
         let out = outs.display().to_string();
         let args = ["synthesize", "smolvlm-256m", "--type", "F32", "--mmproj-type", "none", "-o", &out];
-        let child = program(&args).spawn().unwrap();
+        let mut child = program(&args).spawn().unwrap();
         let start = Instant::now();
         while names(&outs).is_empty() {
             assert!(start.elapsed() < Duration::from_secs(60), "it never begins");
@@ -234,6 +234,8 @@ fn a_signal_leaves_nothing_that_is_not_whole() {
         }
         assert!(names(&outs)[0].ends_with(".part"));
         if !send(signal, &child) {
+            child.kill().unwrap();
+            child.wait().unwrap();
             return println!("skipped: no `kill` here");
         }
         let output = child.wait_with_output().unwrap();
