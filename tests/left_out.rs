@@ -25,9 +25,10 @@ fn left_out(error: Error) -> &'static str {
 #[test]
 fn options_say_what_they_need() {
     let model = model();
-    let kv = Options { kv: Some(Stored::Q8_0), ..Options::default() };
+    let (mut kv, mut tower) = (Options::default(), Options::default());
+    kv.kv = Some(Stored::Q8_0);
+    tower.tower_int8 = true;
     assert_eq!(left_out(model.plan(&kv).err().unwrap()), "kv-q8");
-    let tower = Options { tower_int8: true, ..Options::default() };
     assert_eq!(left_out(model.plan(&tower).err().unwrap()), "tower-int8");
     assert!(model.plan(&Options::default()).is_ok());
 }

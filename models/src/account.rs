@@ -3,7 +3,7 @@
 //! A number that is passed over is an answer that is wrong and says nothing. A file remembers what it was asked for
 //! ([`Gguf::unasked_keys`](ocelli_gguf::Gguf::unasked_keys)), so when a model has read all it needs, what is left in the
 //! model's own namespaces is an error, and so is a tensor that is left. No model keeps a list of its own: it reads what it
-//! uses. [`KEYS`] and [`TENSORS`] are what may be left, each with the reason.
+//! uses. `KEYS` and `TENSORS` are what may be left, each with the reason.
 //!
 //! Keys of other namespaces say nothing about what is computed: `general.*` describes the file, `split.*` its parts and
 //! `quantize.*` how it was made; people who publish files add namespaces of their own.

@@ -12,29 +12,21 @@
  *
  * Status   Functions return a status. 0 is success, above 0 is no error either (an end, a stop that was asked for), below
  *          0 is an error, and nothing has happened. No input ends the process; nothing is thrown.
- * Outputs  come last, are written only if the status is OCELLI_OK, and are never read. A struct that is an output has
- *          its size set by the caller and nothing else of it is read.
+ * Outputs  come last, are written only if the status is OCELLI_OK, and are never read, but for the size of a struct.
  * NULL     is an error, also beside a length of 0.
  * Text     is UTF-8 with a length in bytes and may contain zeros. The length OCELLI_Z stands for a text that ends before
  *          its first zero. A text that comes out is followed by a zero, which its length does not count.
  * Structs  begin with their own size: set it to sizeof. What a later version adds comes at the end.
  * Options  are keys and values, as text: see ocelli_set.
- * Threads  A `const` handle may be used by any number of threads at once. A session belongs to one call at a time: a
- *          second one gets OCELLI_BUSY, from whatever thread, and nothing happens. Only ocelli_cancel (from any thread and
- *          from an interrupt) and ocelli_error may be called while another call is in the session.
- * Order    Functions may be called in any order. What does not fit gets an error and changes nothing.
- * Callback (ocelli_answer) may call every function. With the session that called them, all but ocelli_cancel and
- *          ocelli_error get OCELLI_BUSY. What is made in a callback is not that session's and may outlive it.
+ * Threads  A `const` handle may be used by any number of threads at once. A session belongs to one call at a time: another
+ *          gets OCELLI_BUSY. Only ocelli_cancel (from an interrupt too) and ocelli_error may be called meanwhile. A callback
+ *          may call everything with other handles; what it makes may outlive the session.
  * Memory   With memory NULL and its length 0, a handle lives in malloc. Otherwise it lives in the caller's block, of any
- *          alignment, until it is freed. Model files given in memory are borrowed and not copied: they stay, unchanged,
- *          until the model is freed. Sessions borrow their model. Everything else is copied, a frame's pixels excepted.
- *          After a session is made nothing is allocated but for decoding an encoded image.
- * Freeing  Sessions first, in any order, then their model: before that it is OCELLI_BUSY, and so is a session that a call is
- *          in. Nothing is freed then. Once a handle is being freed, no thread may begin ocelli_cancel or ocelli_error with
- *          it; another call gets OCELLI_BUSY or OCELLI_BAD_HANDLE while its memory is there.
- * Handles  In memory that is still the caller's, a handle that was freed, or whose block was moved or copied elsewhere, is
- *          recognised: OCELLI_BAD_HANDLE. With a handle that was in malloc, a call after it was freed is as wrong as with
- *          any memory: anything may happen. So it is where a block is used for something else before its handle is freed.
+ *          alignment, until it is freed. Model files in memory are borrowed: they stay, unchanged, until the model is freed.
+ *          All else is copied but a frame's pixels. A session allocates nothing later but to decode encoded images.
+ * Freeing  Sessions first, then their model, none while a call is in it: else OCELLI_BUSY, and nothing is freed. No call may
+ *          begin with the handle then: in memory that is still the caller's it gets OCELLI_BAD_HANDLE (a copy of it always
+ *          does), of malloc it is freed memory.
  */
 #ifndef OCELLI_H
 #define OCELLI_H
@@ -83,8 +75,7 @@ enum {
 typedef struct ocelli_model ocelli_model;     /* the files of a model, read and checked; may be shared */
 typedef struct ocelli_session ocelli_session; /* a conversation with it, and all the memory that takes */
 
-/* The library's version as text, and whether the library has what this header declares: OCELLI_OK or
- * OCELLI_BAD_VERSION. */
+/* The library's version as text, and whether it has what this header declares: OCELLI_OK or OCELLI_BAD_VERSION. */
 const char *ocelli_version(void);
 ocelli_status ocelli_check(uint32_t abi); /* OCELLI_ABI */
 
@@ -97,8 +88,7 @@ const char *ocelli_status_text(ocelli_status status);
 const char *ocelli_error(ocelli_session *session);
 
 /* Where there is no operating system (else OCELLI_UNSUPPORTED), before anything else: `memory` stands for malloc (NULL, 0:
- * none), `clock_ms` is of any beginning (NULL: no deadlines). One call at a time is in the library; another is BUSY,
- * also one that the clock makes. */
+ * none), `clock_ms` is of any beginning (NULL: no deadlines). One call at a time is in the library; another is BUSY. */
 typedef uint64_t (*ocelli_clock)(void *user);
 typedef struct ocelli_platform {
     size_t size;
@@ -116,9 +106,8 @@ enum {
     OCELLI_READ = 2      /* read files into memory; without it they are mapped where the system can */
 };
 
-/* Where a model is: paths, or bytes in memory (flash, a decrypted buffer); not both. Unused members are 0. The vision
- * tower is a file of its own (mmproj); a language model alone needs none. With paths, a tower that fits and lies in the
- * model's folder is found. */
+/* Where a model is: paths, or bytes in memory (flash, a decrypted buffer); not both. Unused members are 0. A vision tower is a
+ * file of its own (mmproj), which a language model alone does not need; one that fits is found in the folder of a path. */
 typedef struct ocelli_source {
     size_t size;
     const char *text_path;
@@ -162,10 +151,8 @@ typedef struct ocelli_need {
  *     context=N      positions of the context (default: the model's, at most 4096)
  *     image=WxH      the largest image, either way up, or `none` (default 1024x1024)
  *     image_tokens=N most positions that an image may take
- *     text=N         bytes of text in a conversation, at most (default: 4 for each position); of messages, texts and images
- *                    together, empty ones too, there may be one for every three positions, and eight more
- *     decode=N       bytes that a turn's encoded images may take from malloc, one being decoded and the others waiting to be
- *                    read (default: enough to decode the largest in any format)
+ *     text=N         most bytes of text (default: 4 a position); messages, texts and images are at most positions / 3 + 8
+ *     decode=N       bytes of malloc that a turn's encoded images may take (default: enough for the largest in any format)
  *     threads=N      the caller's included (default: as many as run at once); pin=0|1 keeps others to a processor each (Linux)
  *     batch=N        positions of a prompt that are computed together (default 256; fewer take less arena)
  *     kv=f16|f32|q8_0   how keys and values are stored
@@ -176,7 +163,6 @@ typedef struct ocelli_need {
 ocelli_status ocelli_plan(const ocelli_model *model, const char *options, size_t length, ocelli_need *need);
 ocelli_status ocelli_session_new(const ocelli_model *model, const char *options, size_t length, void *memory,
                                  size_t bytes, ocelli_session **session);
-/* OCELLI_BUSY while a call is in the session, its own callback's too: then nothing is freed. */
 ocelli_status ocelli_session_free(ocelli_session *session);
 
 /* Sets an option of the answers to come, by key and value:
@@ -196,14 +182,11 @@ ocelli_status ocelli_set(ocelli_session *session, const char *key, size_t key_le
 enum { OCELLI_SYSTEM = 0, OCELLI_USER = 1, OCELLI_ASSISTANT = 2 };
 
 /* Adds a text to the conversation. Texts and images in a row of the same role are one message. After an answer, what is
- * added begins the next turn; the answer is part of the conversation, complete or not. OCELLI_NO_CONTEXT where the bytes
- * of text, or messages, texts and images together, are more than was planned for (option text). */
+ * added begins the next turn; the answer stays, complete or not. OCELLI_NO_CONTEXT beyond what option text plans for. */
 ocelli_status ocelli_add_text(ocelli_session *session, int32_t role, const char *text, size_t length);
 
-/* Adds an encoded image (PNG, JPEG, WebP, BMP, GIF) to the user's message. It is decoded here, and its pixels wait in malloc
- * until the turn is read or taken back. OCELLI_BAD_IMAGE where it alone is more than was planned for, OCELLI_NO_CONTEXT
- * where the conversation's images are more than the context, OCELLI_NO_MEMORY where those of this turn leave too little of
- * `decode` for it: read the turn first, or plan for more. */
+/* Adds an encoded image (PNG, JPEG, WebP, BMP, GIF) to the user's message, decoded here; its pixels wait in malloc until the
+ * turn is read or reset. Too large by itself: OCELLI_BAD_IMAGE; with others: OCELLI_NO_CONTEXT, OCELLI_NO_MEMORY (decode). */
 ocelli_status ocelli_add_image(ocelli_session *session, const void *encoded, size_t length);
 
 enum {
@@ -230,8 +213,8 @@ typedef struct ocelli_frame {
     size_t chroma_stride;
 } ocelli_frame;
 
-/* Adds a frame to the user's message. Its pixels are borrowed until a call has given the first text of the answer, the
- * turn was reset, or the session was freed. OCELLI_NO_CONTEXT as for ocelli_add_image. */
+/* Adds a frame to the user's message. Its pixels are borrowed until a call has given the first text of the answer, or the
+ * turn was reset, or the session freed. Errors as of ocelli_add_image. */
 ocelli_status ocelli_add_frame(ocelli_session *session, const ocelli_frame *frame);
 
 /* Gives what the decoder reads for the image that was added last in this turn: rows of so many numbers each, which stay until
@@ -245,8 +228,7 @@ ocelli_status ocelli_embed(ocelli_session *session, const float **values, size_t
 ocelli_status ocelli_next(ocelli_session *session, char *text, size_t room, size_t *length);
 
 /* Makes the whole answer: OCELLI_OK when it is complete. The callback gets each piece of text, followed by a zero, and
- * returns 0 to go on. It must return (no longjmp, no exception). With this session it may call ocelli_cancel and
- * ocelli_error; other calls with it are OCELLI_BUSY. With other handles it may call anything. */
+ * returns 0 to go on. It must return (no longjmp, no exception). */
 typedef int (*ocelli_sink)(void *user, const char *text, size_t length);
 ocelli_status ocelli_answer(ocelli_session *session, ocelli_sink sink, void *user);
 
