@@ -478,6 +478,10 @@ impl Tape {
     /// The longest text whose positions turn by the usual frequencies; all positions of a longer one turn by others, so what
     /// a cache holds of a text that grows beyond it must be computed again. See [`Call::reach`](crate::run::Call::reach).
     pub fn turns_beyond(&self) -> Option<usize> {
+        // Without `std` no model reads such frequencies.
+        if cfg!(not(feature = "std")) {
+            return None;
+        }
         self.rotaries.iter().find_map(|r| r.long.as_ref().map(|long| long.beyond))
     }
 

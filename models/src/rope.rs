@@ -25,6 +25,9 @@ use alloc::vec::Vec;
 use ocelli_kernels::cpu;
 use ocelli_kernels::ops::rope::{Long, Rotary, frequencies};
 
+/// Whether yarn and longrope are computed. A firmware, whose code has little room and whose context is short, refuses them.
+const EXTENDED: bool = cfg!(feature = "std");
+
 /// A file's keys about it.
 struct Keys<'s, 'a> {
     source: &'s Source<'a>,
@@ -69,8 +72,8 @@ impl Keys<'_, '_> {
                 theta.iter_mut().for_each(|theta| *theta /= factor.unwrap_or(1.0));
                 plain(theta)
             }
-            "yarn" => self.yarn(theta, factor.unwrap_or(1.0), attention.unwrap_or(1.0))?,
-            "longrope" => self.longrope(&theta, factor, attention)?,
+            "yarn" if EXTENDED => self.yarn(theta, factor.unwrap_or(1.0), attention.unwrap_or(1.0))?,
+            "longrope" if EXTENDED => self.longrope(&theta, factor, attention)?,
             other => {
                 let found = format!("{} is {other}", self.key("type"));
                 return Err(Error::Unsupported { what: "this scaling of rotary positions", found });
