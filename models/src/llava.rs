@@ -7,6 +7,7 @@
 //! An image is padded to a square of the mean colour, as the model was trained; `crop` takes its centre instead, as
 //! the Hugging Face processor does by default.
 
+use crate::account::HELD;
 use crate::clip::Clip;
 use crate::recipe::{Geometry, ImageRecipe, ViewPlan};
 use crate::{Encoder, Error, Piece, Preprocess, Source};
@@ -36,7 +37,9 @@ impl Llava {
     /// # Errors
     /// What the file says of itself does not fit together or is not supported.
     pub fn read(source: &Source<'_>) -> Result<Llava, Error> {
-        relatives(source)?;
+        if HELD {
+            relatives(source)?;
+        }
         let clip = Clip::read(source)?;
         let hidden = source.rows("mm.0.weight")?;
         let width = source.rows("mm.2.weight")?;
@@ -103,6 +106,9 @@ fn relatives(source: &Source<'_>) -> Result<(), Error> {
 fn way<'a>(source: &Source<'a>) -> Result<Option<&'a str>, Error> {
     const ASPECT: &str = "clip.vision.image_aspect_ratio";
     let ours = source.file().optional::<&str>("clip.preproc.mode")?;
+    if !HELD {
+        return Ok(ours);
+    }
     let theirs = match source.file().optional::<&str>(ASPECT)? {
         None => return Ok(ours),
         Some("pad") => "pad_square",

@@ -17,6 +17,7 @@
 //! for nothing, and `rope.scaling.attn_factor` is multiplied into m. llama.cpp differs in two things: it chooses longrope's
 //! factors by the size of the context, not of the text, and passes over `yarn_attn_factor`.
 
+use crate::account::HELD;
 use crate::source::number;
 use crate::{Error, Source};
 use alloc::format;
@@ -93,7 +94,7 @@ impl Keys<'_, '_> {
     fn factor(&self) -> Result<Option<f32>, Error> {
         let old = format!("{}.rope.scale_linear", self.architecture);
         match (self.optional("factor")?, self.source.positive_or_zero(&old)?) {
-            (Some(new), Some(other)) if new != other => {
+            (Some(new), Some(other)) if HELD && new != other => {
                 Err(number(&old, f64::from(other), "the same as rope.scaling.factor, whose older name it is"))
             }
             (new, old) => Ok(new.or(old)),

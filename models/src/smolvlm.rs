@@ -12,6 +12,7 @@
 //! single    ⟨fake⟩⟨global-img⟩ H ⟨fake⟩
 //! ```
 
+use crate::account::HELD;
 use crate::recipe::{Geometry, ImageRecipe, ViewPlan};
 use crate::siglip::Siglip;
 use crate::source::number;
@@ -51,7 +52,7 @@ impl SmolVlm {
             return Err(number(FACTOR, factor as f64, "a divisor of the patches along a side"));
         }
         let mode = source.file().optional::<&str>("clip.preproc.mode")?;
-        if let Some(other) = mode.filter(|mode| *mode != "tiles_idefics3") {
+        if let Some(other) = mode.filter(|mode| HELD && *mode != "tiles_idefics3") {
             let found = other.escape_debug().to_string();
             return Err(Error::Unsupported { what: "clip.preproc.mode", found });
         }

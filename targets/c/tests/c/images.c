@@ -125,6 +125,9 @@ int main(int count, char **arguments)
                 fprintf(stderr, "%s\n", ocelli_error(NULL));
                 return 1;
             }
+            /* What the first decoder makes once for the whole process (a hook that keeps panics quiet) is there by then. */
+            (void)ocelli_add_image(session, picture, length);
+            ocelli_reset(session, OCELLI_RESET_TURN);
             before = peak = given;
             taken = fill(session, length, &status);
             printf("%s: %d taken, then %ld; at most %ld bytes of %lu\n", arguments[i], taken, (long)status,
