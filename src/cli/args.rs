@@ -179,6 +179,14 @@ impl ModelArgs {
         Session::new(model, plan)
     }
 
+    /// Says of which model an error is that does not.
+    pub fn named(&self, error: Error) -> anyhow::Error {
+        match (&error, &self.model) {
+            (Error::NoVision, Some(path)) => anyhow::Error::from(error).context(path.display().to_string()),
+            _ => error.into(),
+        }
+    }
+
     fn options(&self, needs: Needs) -> Options {
         let mut options = Options {
             threads: self.threads,

@@ -182,6 +182,13 @@ impl Bench {
         measure(case, &amounts, subject, machine.limits, clock, &mut |session| {
             profile::show(session, &title, self.profile.unwrap_or_default())
         })
+        .map_err(|error| match error.downcast_ref() {
+            Some(crate::Error::NoVision) => error.context(case.model.display().to_string()),
+            Some(crate::Error::Image(_)) if case.image.is_some() => {
+                error.context(case.image.map_or_else(String::new, |path| path.display().to_string()))
+            }
+            _ => error,
+        })
     }
 }
 

@@ -90,7 +90,9 @@ impl Calibrate {
         }
         if !images.is_empty() {
             let shared = Arc::new(Mutex::new(std::mem::take(sums)));
-            let mut session = session(model, &options, &shared)?;
+            let session = session(model, &options, &shared);
+            let mut session =
+                session.map_err(|error| self.work.blame(error, images, &[(model, &options)]))?;
             let prompt = self.asking.prompt(model)?;
             for (number, path) in images.iter().enumerate() {
                 bar.draw("seeing", number as u64, images.len() as u64, " images");

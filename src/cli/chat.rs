@@ -11,6 +11,7 @@ use super::terminal::{Bar, Page, out, say};
 use crate::conversation::{Content, Message, Part, Template};
 use crate::image::ImageError;
 use crate::{Error, Reading, Segment, Session};
+use anyhow::Context;
 use clap::Args;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -79,20 +80,21 @@ impl Chat {
             if interactive {
                 let _ = write!(std::io::stderr(), "> ");
             }
-            let line = match input::line(&mut stdin.lock(), longest as u64)? {
-                None => return Ok(()),
-                Some(Line::Text(line)) => line,
-                Some(Line::Unreadable) => {
-                    say(format_args!("ocelli: that line is not UTF-8 text"));
-                    continue;
-                }
-                Some(Line::Long) => {
-                    say(format_args!(
-                        "ocelli: that line has more than {longest} bytes, which this context takes"
-                    ));
-                    continue;
-                }
-            };
+            let line =
+                match input::line(&mut stdin.lock(), longest as u64).context("reading standard input")? {
+                    None => return Ok(()),
+                    Some(Line::Text(line)) => line,
+                    Some(Line::Unreadable) => {
+                        say(format_args!("ocelli: that line is not UTF-8 text"));
+                        continue;
+                    }
+                    Some(Line::Long) => {
+                        say(format_args!(
+                            "ocelli: that line has more than {longest} bytes, which this context takes"
+                        ));
+                        continue;
+                    }
+                };
             // An interrupt while typing is no wish for the answer to come.
             talk.session.stopper().clear();
             match line.trim() {

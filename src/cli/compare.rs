@@ -115,7 +115,11 @@ impl Compare {
         let mut options = self.work.options(images.unwrap_or(&[]))?;
         options.kv = match self.kv {
             Some(kv) => Some(kv.stored()),
-            None => Some(a.plan(&Options { context: Some(1), ..options.clone() })?.kv()),
+            None => {
+                let one = a.plan(&Options { context: Some(1), ..options.clone() });
+                let blame = |error| self.work.blame(error, images.unwrap_or(&[]), &[(a, &options)]);
+                Some(one.map_err(blame)?.kv())
+            }
         };
         let kv = self.kv_b.map(Kv::stored).or(options.kv);
         let other = Options { kv, tower_int8: self.tower_int8_b, ..options.clone() };
@@ -131,7 +135,8 @@ impl Compare {
     }
 
     fn look(&self, pair: &Pair<'_>, images: &[PathBuf], bar: &mut Bar, found: &mut Found) -> Outcome {
-        let mut sessions = pair.sessions()?;
+        let models = [(pair.a.0, &pair.a.1), (pair.b.0, &pair.b.1)];
+        let mut sessions = pair.sessions().map_err(|error| self.work.blame(error, images, &models))?;
         let asks = self.asking.max_tokens > 0;
         let prompt = if asks { self.asking.prompt(pair.a.0)? } else { Vec::new() };
         let (mut rows, mut answers) = (Rows::default(), Answers::default());

@@ -106,6 +106,22 @@ impl Work {
         Ok(Options { threads, isa, image_tokens, images, ..Options::default() })
     }
 
+    /// Names the image that a model cannot take.
+    pub fn blame(
+        &self,
+        error: impl Into<anyhow::Error>,
+        images: &[PathBuf],
+        models: &[(&Model<'_>, &Options)],
+    ) -> anyhow::Error {
+        let size = |path: &'_ PathBuf| self.open(path).map(|image| image.size).unwrap_or_default();
+        let takes = |sizes: ImageSizes| {
+            models.iter().try_for_each(|(model, options)| {
+                model.plan(&Options { images: sizes.clone(), ..(*options).clone() }).map(drop)
+            })
+        };
+        photos::blame(error.into(), images.iter().map(|path| (path.as_path(), size(path))), takes)
+    }
+
     /// An image's pixels.
     pub fn pixels(&self, path: &Path) -> anyhow::Result<Image> {
         Ok(self.open(path)?.decode(self.max_pixels)?.0)

@@ -3,8 +3,9 @@
 use super::Failure;
 use super::args::Needs;
 use super::input::{self, Kind, Reading, Unread};
+use crate::compare::Failure as Apart;
 use crate::image::{self, DecodeOptions, Image, ImageError};
-use crate::{ImageReport, ImageSizes, Stopper};
+use crate::{Error, ImageReport, ImageSizes, Stopper};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -96,6 +97,11 @@ fn options(max_pixels: u64) -> DecodeOptions {
 }
 
 impl Encoded {
+    /// Its name.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Bytes of the file.
     pub fn file_bytes(&self) -> u64 {
         self.bytes.len() as u64
@@ -112,6 +118,27 @@ impl Encoded {
         let start = Instant::now();
         let image = image::decode(&self.bytes, &options(max_pixels));
         Ok((image.with_context(|| self.path.display().to_string())?, start.elapsed()))
+    }
+}
+
+/// Names the image that a model cannot take, which the model does not know by name. `takes` is asked for each alone.
+pub fn blame<'p>(
+    error: anyhow::Error,
+    images: impl IntoIterator<Item = (&'p Path, (u32, u32))>,
+    takes: impl Fn(ImageSizes) -> Result<(), Error>,
+) -> anyhow::Error {
+    let refused = |error: Option<&Error>| matches!(error, Some(Error::Image(_)));
+    let of_a_pair = match error.downcast_ref() {
+        Some(Apart::Model { error, .. }) => refused(Some(error)),
+        _ => false,
+    };
+    if !refused(error.downcast_ref()) && !of_a_pair {
+        return error;
+    }
+    let mut images = images.into_iter();
+    match images.find(|(_, size)| refused(takes(ImageSizes::Exactly(vec![*size])).err().as_ref())) {
+        Some((path, _)) => error.context(path.display().to_string()),
+        None => error,
     }
 }
 

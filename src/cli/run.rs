@@ -67,7 +67,11 @@ impl Run {
         let places = place_images(&prompt, self.image.len(), &self.image_marker)?;
         let images = self.images(&model, &stopper)?;
         let needs = Needs { text_bytes: Some(self.text_bytes(prompt.len())), ..photos::needs(&images) };
-        let mut session = self.model.session(&model, needs)?;
+        let session = self.model.session(&model, needs).map_err(|error| {
+            let takes = |sizes| self.model.plan(&model, Needs::of(sizes)).map(drop);
+            photos::blame(error.into(), images.iter().map(|image| (image.path(), image.size)), takes)
+        });
+        let mut session = session?;
         if self.profile.is_some() {
             session.start_profile(profile::CLOCK);
         }
@@ -165,7 +169,7 @@ impl Run {
         let segments: Vec<Segment<'_>> = parts.iter().map(|part| part.segment(images)).collect();
         let reading = session.read(&segments, &mut |progress| bar.show(progress));
         bar.clear();
-        let reading = reading?;
+        let reading = reading.map_err(|error| self.model.named(error))?;
         for image in &reading.images {
             bar.tell(&format!("image: {}", photos::describe(image)));
         }

@@ -178,6 +178,47 @@ fn a_tokenizer_that_cannot_be_used_is_the_models() {
     let _ = std::fs::remove_dir_all(folder);
 }
 
+/// An image that the model cannot take is named, of several the one.
+#[test]
+fn an_image_that_a_model_cannot_take_is_named() {
+    let folder = fresh_folder("images-few");
+    let (model, tower) = (golden("smolvlm.gguf"), golden("mmproj-smolvlm-x2.gguf"));
+    let (one, photo) = (golden("one.png"), golden("photo.png"));
+    // The larger one takes more views than one, which are more tokens than are allowed.
+    let out = folder.join("out").display().to_string();
+    let (m, t) = (model.as_str(), tower.as_str());
+    for args in [
+        &["run", "-m", m, "--mmproj", t, "--image-tokens", "3", "--image", &one, "--image", &photo, "Hi"][..],
+        &[
+            "bench",
+            "-m",
+            m,
+            "--mmproj",
+            t,
+            "--image-tokens",
+            "3",
+            "--image",
+            &one,
+            "--runs",
+            "1",
+            "--buffer",
+            "1M",
+        ],
+        &["calibrate", m, "--mmproj", t, "--image-tokens", "3", "--images", &one, "-o", &out],
+        &["compare", m, m, "--mmproj", t, "--image-tokens", "3", "--images", &one],
+    ] {
+        names_it(&ocelli(args), 4, &one, args);
+    }
+    // Without a tower it is the model that sees nothing.
+    for args in [
+        &["run", "-m", m, "--no-mmproj", "--image", &photo, "Hi"][..],
+        &["run", "--raw", "-m", m, "--no-mmproj", "--image", &photo, "Hi"],
+    ] {
+        names_it(&ocelli(args), 4, m, args);
+    }
+    let _ = std::fs::remove_dir_all(folder);
+}
+
 /// Weights that compute no numbers, found while a model runs.
 #[test]
 fn numbers_that_are_none_are_the_models() {
