@@ -152,7 +152,7 @@ def templates():
         "trim": "m.content|trim",
         "replace": "m.content|replace('a', 'b')",
         "method": "m.content.replace('a', '<').upper()",
-        "slice": "m.content[1:-1]",
+        "slice": "m.content[1:-1] ~ ''[::-1] ~ m.content[5:1:-2] ~ [][::-1]|join",
         "split": "m.content.split('<')[0] ~ '|' ~ m.content.split()|join('-')",
         "lower": "m.content|lower ~ m.content|upper|title",
         "tojson": "m|tojson(indent=2) ~ messages|tojson",

@@ -1,23 +1,40 @@
-//! Any bytes as an image: decoding must not panic and must keep to its limits, and what is decoded must come
-//! out of every geometry as rows, in memory of the size that was announced.
+//! Any bytes as an image: decoding must keep to its limits and to the memory that its header announced, our own decoders must
+//! not panic (those of others may: that is caught and a refusal), and what is decoded must come out of every geometry as rows,
+//! in memory of the size that was announced.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use ocelli::image::{DecodeOptions, Frame, Orientation, Preprocessor, decode, probe};
+use ocelli_fuzz::{guarded, heap};
 use ocelli_kernels::cpu::choose;
 use ocelli_kernels::ops::resize::Filter;
 use ocelli_kernels::pool::{Never, Pool};
 use ocelli_kernels::run::Machine;
 use ocelli_models::recipe::{Geometry, ImageRecipe};
 
+#[global_allocator]
+static ALLOCATOR: heap::Counting = heap::Counting;
+
 const OPTIONS: DecodeOptions = DecodeOptions { max_pixels: 1 << 20, orientation: Orientation::Exif };
 
-fuzz_target!(|bytes: &[u8]| {
+/// What is said of an image whose decoder panicked.
+const PANIC: &str = "its decoder found parts of it that contradict each other";
+
+fuzz_target!(|bytes: &[u8]| guarded(|| look(bytes)));
+
+fn look(bytes: &[u8]) {
     let header = probe(bytes, &OPTIONS);
-    let image = match decode(bytes, &OPTIONS) {
+    let (image, peak) = heap::peak(|| decode(bytes, &OPTIONS));
+    // A thousand bytes for the words of an error.
+    let announced = header.as_ref().map_or(1 << 20, |header| header.peak_bytes as usize);
+    assert!(peak <= announced + 1024, "{peak} bytes taken, {announced} announced");
+    let image = match image {
         Ok(image) => image,
         Err(error) => {
-            assert!(!error.to_string().is_empty());
+            let words = error.to_string();
+            assert!(!words.is_empty());
+            let ours = [&[0xff, 0xd8][..], b"BM", b"GIF"].iter().any(|start| bytes.starts_with(start));
+            assert!(!(ours && words.contains(PANIC)), "{words}");
             return;
         }
     };
@@ -48,4 +65,4 @@ fuzz_target!(|bytes: &[u8]| {
         way.write_view(machine, &sheets, view, &mut values, &Never).expect("a view of the plan");
         assert!(values.iter().all(|value| (-1.0..=1.0).contains(value)));
     }
-});
+}
