@@ -98,6 +98,8 @@ pub use error::Error;
 #[cfg(feature = "std")]
 pub use files::{Load, Mmproj};
 pub use interrupt::Stopper;
+#[cfg(feature = "std")]
+pub use model::Beginning;
 pub use model::{Bytes, Model, TowerFiles};
 pub use options::{ImageSizes, Options, Preprocess, Stored};
 pub use plan::Plan;

@@ -21,22 +21,22 @@ pub enum Bytes<'a> {
     #[cfg(feature = "std")]
     Mapped(memmap2::Mmap),
     /// Of a file that is still to be written: enough to read what it says, not to compute with it.
-    #[cfg(feature = "cli")]
+    #[cfg(feature = "std")]
     Beginning(Beginning),
 }
 
 /// See [`Bytes::Beginning`].
-#[cfg(feature = "cli")]
+#[cfg(feature = "std")]
 #[derive(Debug)]
 pub struct Beginning {
     bytes: Vec<u8>,
     len: usize,
 }
 
-#[cfg(feature = "cli")]
+#[cfg(feature = "std")]
 impl Beginning {
-    /// The first bytes of a file of `len`.
-    pub(crate) fn new(bytes: Vec<u8>, len: usize) -> Beginning {
+    /// The first bytes of a file that will have `len`.
+    pub fn new(bytes: Vec<u8>, len: usize) -> Beginning {
         Beginning { bytes, len }
     }
 }
@@ -49,14 +49,14 @@ impl Bytes<'_> {
             Bytes::Owned(bytes) => bytes,
             #[cfg(feature = "std")]
             Bytes::Mapped(map) => map,
-            #[cfg(feature = "cli")]
+            #[cfg(feature = "std")]
             Bytes::Beginning(beginning) => &beginning.bytes,
         }
     }
 
     /// The file that they are.
     fn parse(&self) -> Result<Gguf<'_>, ocelli_gguf::Error> {
-        #[cfg(feature = "cli")]
+        #[cfg(feature = "std")]
         if let Bytes::Beginning(Beginning { bytes, len }) = self {
             return Gguf::parse_beginning(bytes, *len);
         }

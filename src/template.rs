@@ -130,6 +130,13 @@ pub enum TemplateError {
         /// How many places it wrote.
         written: usize,
     },
+    /// The template writes one image in the place of another.
+    OtherImage {
+        /// One that it leaves out or writes too often: its place among the images, from 1.
+        image: usize,
+        /// How many images there are.
+        given: usize,
+    },
 }
 
 impl fmt::Display for TemplateError {
@@ -157,6 +164,9 @@ impl fmt::Display for TemplateError {
             Self::LosesText => f.write_str("the chat template shows no text of a user's message"),
             Self::LosesImages { given, written } => {
                 write!(f, "the chat template writes {written} places for {given} images")
+            }
+            Self::OtherImage { image, given } => {
+                write!(f, "the chat template does not write image {image} of {given} once")
             }
         }
     }

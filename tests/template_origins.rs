@@ -247,6 +247,19 @@ fn images_stay_where_texts_change() {
     }
 }
 
+/// As many places as images are not enough: each image has its own, unless the conversation shows one twice.
+#[test]
+fn an_image_does_not_take_the_place_of_another() {
+    let part = |image| vec![Content::Image(image), Content::Text("x".into())];
+    let user = |content| Message { role: "user".into(), content };
+    let twice = "{% for m in messages %}{{ messages[0].content }}{% endfor %}";
+    let lost = render(twice, &[user(part(3)), user(part(7))]).unwrap_err();
+    assert!(matches!(lost, TemplateError::OtherImage { image: 2, given: 2 }), "{lost}");
+    assert!(render(twice, &[user(part(3)), user(part(3))]).is_ok());
+    let turned = "{% for m in messages|reverse %}{{ m.content }}{% endfor %}";
+    assert!(render(turned, &[user(part(3)), user(part(7))]).is_ok());
+}
+
 /// A template that shows nobody's text is none, whatever is asked.
 #[test]
 fn a_template_without_texts_is_refused() {

@@ -20,7 +20,7 @@ use std::io;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use ocelli::{Error as EngineError, Model, Options};
+use ocelli::{Beginning, Bytes as FileBytes, Error as EngineError, Model, Options, TowerFiles};
 use ocelli_convert::{Checkpoint, Error, Folder, Plan};
 use ocelli_fuzz::{Bytes, guarded, heap};
 use ocelli_gguf::Gguf;
@@ -175,6 +175,9 @@ fn convert(folder: &Memory, how: u8) -> Result<usize, Error> {
     let mut plans = vec![checkpoint.text(recipe, &name)?];
     plans.extend(checkpoint.vision(recipe, &name)?);
     let _ = (checkpoint.class(), checkpoint.sees(), checkpoint.kind());
+    if !read_back(&plans)? {
+        return Ok(0);
+    }
     let bytes = |plan: &Plan| plan.tensors().iter().map(|tensor| tensor.elements() as u64 * 4).sum::<u64>();
     let large = plans.iter().map(bytes).sum::<u64>() > 4 << 20;
     if large || how & 4 == 0 {
@@ -192,6 +195,25 @@ fn convert(folder: &Memory, how: u8) -> Result<usize, Error> {
     let files = files.collect::<Result<Vec<Vec<u8>>, Error>>()?;
     taken(&files);
     Ok(files.iter().map(Vec::len).sum())
+}
+
+/// Whether the files will be a model, from what they say before a weight is written, as `ocelli convert` asks.
+fn read_back(plans: &[Plan]) -> Result<bool, Error> {
+    let tower = |plan: &Plan| -> Result<TowerFiles<'static>, Error> {
+        let (bytes, len) = plan.beginning()?;
+        let parts = vec![FileBytes::Beginning(Beginning::new(bytes, len as usize))];
+        Ok(TowerFiles { name: "made".into(), parts })
+    };
+    let mut towers = plans.iter().map(tower).collect::<Result<Vec<_>, _>>()?;
+    let vision = if towers.len() > 1 { towers.pop() } else { None };
+    let text = towers.pop().expect("a plan of the language model");
+    match Model::from_files(text, vision).and_then(|model| model.plan(&Options::default()).map(|_| ())) {
+        Ok(()) | Err(EngineError::OutOfMemory { .. }) => Ok(true),
+        Err(error) => {
+            assert!(!error.to_string().is_empty());
+            Ok(false)
+        }
+    }
 }
 
 /// What was made is a model that runs.

@@ -62,13 +62,14 @@ pub(super) fn segments(text: &Text, messages: &[Message], keep_blanks: bool) -> 
 }
 
 /// Puts images where the template wrote a marker of its own. As many markers as images, in their order; the
-/// markers are those in the template's text, never in a user's.
+/// markers are those in the template's text, never in a user's. Every image is there once.
 pub(super) fn place_images(
     segments: Vec<Segment>,
     markers: &[&str],
     mut images: impl Iterator<Item = usize> + Clone,
 ) -> Result<Vec<Segment>, TemplateError> {
-    let given = images.clone().count();
+    let numbers = images.clone();
+    let given = numbers.clone().count();
     let kept = segments.iter().any(|segment| matches!(segment, Segment::Image(_)));
     let count =
         |marker: &&&str| controls(&segments).map(|text| text.matches(**marker).count()).sum::<usize>();
@@ -94,7 +95,26 @@ pub(super) fn place_images(
             }
         }
     }
-    if written == given { Ok(placed) } else { Err(TemplateError::LosesImages { given, written }) }
+    if written != given {
+        return Err(TemplateError::LosesImages { given, written });
+    }
+    // A conversation may show an image twice; a template may not show one instead of another.
+    let mut wanted: Vec<usize> = numbers.clone().collect();
+    let mut shown: Vec<usize> = placed
+        .iter()
+        .filter_map(|segment| match segment {
+            Segment::Image(image) => Some(*image),
+            Segment::Control(_) | Segment::User(_) => None,
+        })
+        .collect();
+    wanted.sort_unstable();
+    shown.sort_unstable();
+    let Some(lost) = wanted.iter().zip(&shown).position(|(wanted, shown)| wanted != shown) else {
+        return Ok(placed);
+    };
+    let lost = wanted.get(lost).copied().unwrap_or_default();
+    let at = numbers.into_iter().position(|image| image == lost).unwrap_or_default();
+    Err(TemplateError::OtherImage { image: at + 1, given })
 }
 
 fn controls(segments: &[Segment]) -> impl Iterator<Item = &str> {
