@@ -1,4 +1,4 @@
-//! How fast the kernels alone are, on one thread: the figures that ARCHITECTURE.md gives for them.
+//! How fast the kernels alone are, on one thread: the figures that docs/numbers.md gives for them.
 //!
 //! ```text
 //! cargo run --release -p ocelli-kernels --example speed -- [INSTRUCTION SET] [FORMAT] [INPUTS OF THE ONE ROW]
