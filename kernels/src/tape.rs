@@ -12,6 +12,8 @@ use crate::ops::quantize;
 use crate::ops::rope::{Pairing, Rotary};
 use crate::plan;
 use crate::weight::Weight;
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::panic::Location;
@@ -136,7 +138,6 @@ pub(crate) struct Step {
     pub(crate) op: Op,
     pub(crate) inputs: [Option<Value>; INPUTS],
     pub(crate) out: Value,
-    pub(crate) at: &'static Location<'static>,
 }
 
 /// Shape and place of a value.
@@ -226,7 +227,7 @@ impl Recorder {
         let out = Value(self.slots.len());
         self.slots.push(Slot { rows, width, cells: width, offset: 0, quantized: None });
         let inputs = core::array::from_fn(|i| inputs.get(i).copied());
-        self.steps.push(Step { op, inputs, out, at: Location::caller() });
+        self.steps.push(Step { op, inputs, out });
         out
     }
 
@@ -495,18 +496,24 @@ impl Tape {
         self.steps.is_empty()
     }
 
-    /// One line per step: what it computes, from which values, and the line of the model that recorded it.
-    pub fn listing(&self) -> impl Iterator<Item = alloc::string::String> + '_ {
-        self.steps.iter().map(|s| {
-            let slot = self.slots[s.out.0];
-            let inputs: Vec<usize> = s.inputs.iter().flatten().map(|v| v.0).collect();
-            let (file, line) = (s.at.file(), s.at.line());
-            alloc::format!(
-                "%{} {:?} x {} = {:?} of %{inputs:?}  {file}:{line}",
-                s.out.0,
-                slot.rows,
+    /// One line per step: what it computes, of which values and weights, and where in the arena the result of a call of the
+    /// most units is. Tests hold it.
+    pub fn listing(&self) -> impl Iterator<Item = String> + '_ {
+        self.steps.iter().map(|step| {
+            let (slot, range) = (self.slots[step.out.0], self.range(step.out, self.max_units));
+            let inputs: Vec<String> = step.inputs.iter().flatten().map(|v| format!(" %{}", v.0)).collect();
+            let (rows, each) = match slot.rows {
+                Rows::PerUnit(n) => (n, "/item"),
+                Rows::Total(n) => (n, ""),
+            };
+            let (name, details) = (crate::work::name(&step.op).0, step.op.details());
+            format!(
+                "%{} = {name}{details}{} [{rows}{each} x {}] {}..{}",
+                step.out.0,
+                inputs.concat(),
                 slot.width,
-                s.op
+                range.start,
+                range.end
             )
         })
     }
@@ -518,5 +525,40 @@ impl Tape {
             Op::Embed(t) | Op::AddTable(t) => Some((t.format, t.len()?)),
             _ => None,
         })
+    }
+}
+
+impl Op {
+    /// Weights and numbers, for a listing.
+    fn details(&self) -> String {
+        let weight = |w: &Weight| {
+            let Weight { file, offset, format, height, width, padding } = w;
+            format!(" {file}@{offset}:{}[{height}x{width}+{padding}]", format.name())
+        };
+        let optional = |w: &Option<Weight>| w.as_ref().map_or(String::new(), weight);
+        let places = |heads: &Heads, mask: &Mask| {
+            let of = match mask {
+                Mask::Unit => String::from("of the item"),
+                Mask::Causal { layer } => format!("of state {layer}"),
+            };
+            format!(" {}/{}x{} {of}", heads.count, heads.kv, heads.dim)
+        };
+        match self {
+            Op::Input | Op::Quantize | Op::Add | Op::DropFirst | Op::Last => String::new(),
+            Op::Embed(w) | Op::AddTable(w) | Op::Prepend(w) => weight(w),
+            Op::Angles(which) => format!(" rotary {which}"),
+            Op::Rope { head_dim, dim, pairing } => format!(" {dim} of {head_dim} {pairing:?}"),
+            Op::Linear { map, activation } => {
+                format!("{}{} {activation:?}", weight(&map.w), optional(&map.b))
+            }
+            Op::Norm { norm, center } => {
+                let kind = if *center { "layer" } else { "rms" };
+                format!(" {kind}{}{} {:e}", weight(&norm.w), optional(&norm.b), norm.epsilon)
+            }
+            Op::Activate(activation) => format!(" {activation:?}"),
+            Op::Shuffle { grid, factor } => format!(" {grid} by {factor}"),
+            Op::Keys { heads, mask } | Op::Values { heads, mask } => places(heads, mask),
+            Op::Attention { heads, mask, scale } => format!("{} {scale:e}", places(heads, mask)),
+        }
     }
 }

@@ -183,7 +183,7 @@ fn product(factors: &[usize]) -> u64 {
     factors.iter().fold(1, |all: u64, n| all.saturating_mul(*n as u64))
 }
 
-fn name(op: &Op) -> (&'static str, Option<Weight>) {
+pub(crate) fn name(op: &Op) -> (&'static str, Option<Weight>) {
     match op {
         Op::Input => ("input", None),
         Op::Embed(table) => ("embed", Some(*table)),
