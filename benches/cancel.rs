@@ -8,7 +8,7 @@
 //! The frame comes as pixels: the decoding of an encoded image cannot be stopped. What else runs on the machine shows.
 
 use clap::Parser;
-use ocelli::answer::AnswerOptions;
+use ocelli::generate::AnswerOptions;
 use ocelli::{Error, ImageSizes, Load, Mmproj, Model, Options, Photo, Progress, Segment, Session};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};

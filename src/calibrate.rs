@@ -18,8 +18,8 @@
 //!
 //! Refused: a text that is too short to be read, rows that are not finite, a run that went through no linear map.
 
-use crate::answer::AnswerOptions;
 use crate::error::Error;
+use crate::generate::AnswerOptions;
 use crate::model::Model;
 use crate::part;
 use crate::scorer::{BATCH, Scorer};

@@ -3,11 +3,11 @@
 //! Tensors are read piece by piece, so what is resident does not grow with the model. Everything that can be wrong with the
 //! checkpoint is found before a file is begun; a new file has its name when it is whole (`part.rs`).
 
+use crate::Options;
+use crate::chat::template::TemplateError;
 use crate::model::{Beginning, Bytes, Model, TowerFiles};
-use crate::options::Options;
 use crate::part::{self, Part};
 use crate::quantize::Made;
-use crate::template::TemplateError;
 use ocelli_convert::{Checkpoint, Error, Folder, Plan};
 use ocelli_gguf::TensorType;
 use ocelli_quantize::{Means, RECIPES, Recipe};

@@ -1,8 +1,8 @@
 //! What can go wrong, one cause each.
 
-use crate::bill::Bill;
+use crate::generate::SamplerError;
 use crate::image::ImageError;
-use crate::sampler::SamplerError;
+use crate::session::Bill;
 use crate::tokenizer::TokenizerError;
 use alloc::string::String;
 use core::fmt;
@@ -76,7 +76,7 @@ pub enum Error {
         /// The model's file: a path, or what it is for.
         name: String,
         /// Why.
-        error: crate::template::TemplateError,
+        error: crate::chat::template::TemplateError,
     },
     /// A model's weights do not fit each other.
     Tape {

@@ -5,8 +5,8 @@
 //! and the last token of an answer nothing is allocated. What it reads are [`Segment`]s: text and images in any order.
 //!
 //! ```
-//! use ocelli::answer::AnswerOptions;
-//! use ocelli::conversation::{Content, Message, Template};
+//! use ocelli::generate::AnswerOptions;
+//! use ocelli::chat::{Content, Message, Template};
 //! use ocelli::image::{DecodeOptions, decode};
 //! use ocelli::{Load, Mmproj, Model, Options, Segment};
 //! use std::path::Path;
@@ -43,66 +43,49 @@
 //! The feature `full` is all of the library; `std` with some of `images`, `jinja`, `tower-int8`, `unicode`, `formats` (or families of
 //! them), `kv-q8`, `unrolled` and `newer-isas` is what a device needs of it. Without `std` the crate needs an allocator only:
 //! models come from memory ([`Model::from_bytes`]), images as pixels ([`Photo`]) or frames, chat templates are those that
-//! [`template`] knows by their text, and time is measured by a clock that the caller gives ([`Session::set_clock`]). What is left
+//! [`chat::template`] knows by their text, and time is measured by a clock that the caller gives ([`Session::set_clock`]). What is left
 //! out is an error where it is asked for.
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
 
-pub mod answer;
-mod bill;
+// From the bottom up: a room uses those above it in this list, and the errors.
+pub mod chat;
+mod error;
+pub mod generate;
+pub mod image;
+mod model;
+#[cfg(feature = "pocket")]
+pub mod pocket;
+mod session;
+pub mod tokenizer;
+
+// What is on its way out of this crate.
 #[cfg(feature = "cli")]
 mod calibrate;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]
 mod compare;
-pub mod conversation;
 #[cfg(feature = "cli")]
 mod convert;
-mod error;
-#[cfg(feature = "std")]
-mod files;
-pub mod image;
-#[cfg_attr(not(feature = "tower-int8"), path = "int8/without.rs")]
-mod int8;
-mod interrupt;
-mod model;
-mod options;
 #[cfg(feature = "cli")]
 mod part;
-mod plan;
-#[cfg(feature = "pocket")]
-pub mod pocket;
-#[cfg(feature = "std")]
-mod processors;
-pub mod profile;
-mod prompt;
 #[cfg(feature = "cli")]
 mod quantize;
-pub mod sampler;
 #[cfg(feature = "cli")]
 mod scorer;
-mod session;
-pub mod stream;
 #[cfg(feature = "cli")]
 mod synthesize;
-pub mod template;
-mod timings;
-pub mod tokenizer;
 #[cfg(feature = "cli")]
 mod verify;
 
-pub use bill::Bill;
 pub use error::Error;
 #[cfg(feature = "std")]
-pub use files::{Load, Mmproj};
-pub use interrupt::Stopper;
-#[cfg(feature = "std")]
-pub use model::Beginning;
+pub use model::{Beginning, Load, Mmproj};
 pub use model::{Bytes, Model, TowerFiles};
-pub use options::{ImageSizes, Options, Preprocess, Stored};
-pub use plan::Plan;
-pub use prompt::{ImageReport, Photo, Seen, Segment};
-pub use session::{Embedding, Progress, Reading, Session};
-pub use timings::{Stage, Timings};
+pub use session::profile;
+pub use session::{
+    Bill, Embedding, ImageReport, ImageSizes, Options, Photo, Plan, Preprocess, Progress, Reading, Seen,
+    Segment, Session, Stage, Stopper, Stored, Timings,
+};

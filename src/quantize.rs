@@ -4,7 +4,7 @@
 //! the model. The new file has its name when it is whole (`part.rs`).
 
 use crate::error::Error;
-use crate::files::{Load, bytes, paths};
+use crate::model::files::{Load, bytes, paths};
 use crate::part::{self, Part};
 use ocelli_gguf::{Gguf, Shards, TensorType};
 use ocelli_quantize::{Importance, Means, Plan, Request, Source};

@@ -7,7 +7,7 @@
 use crate::Options;
 use crate::error::Error;
 use crate::model::{Model, weights};
-use crate::plan::{cache_layout, default_threads};
+use crate::session::plan::{cache_layout, default_threads};
 use crate::session::zeroed;
 use alloc::vec::Vec;
 use core::ops::Range;

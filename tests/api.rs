@@ -2,7 +2,7 @@
 #![cfg(feature = "std")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use ocelli::answer::{AnswerOptions, Answered, Reason};
+use ocelli::generate::{AnswerOptions, Answered, Reason};
 use ocelli::image::{DecodeOptions, Frame, Image, decode};
 use ocelli::{
     Error, ImageSizes, Load, Mmproj, Model, Options, Photo, Progress, Reading, Seen, Segment, Session,

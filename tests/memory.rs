@@ -2,7 +2,7 @@
 //! plan says, and a limit is kept.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unsafe_code, missing_docs)]
 
-use ocelli::answer::AnswerOptions;
+use ocelli::generate::AnswerOptions;
 use ocelli::{Error, ImageSizes, Load, Mmproj, Model, Options, Photo, Segment};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

@@ -6,8 +6,8 @@
 #![cfg(all(feature = "pocket", feature = "cli"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use ocelli::answer::AnswerOptions;
-use ocelli::conversation::{Content, Message, Template};
+use ocelli::chat::{Content, Message, Template};
+use ocelli::generate::AnswerOptions;
 use ocelli::image::{DecodeOptions, decode};
 use ocelli::{ImageSizes, Options, Segment};
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! Scaled rotary positions against transformers, beyond the context that a model was trained for: `golden/make_rotary.py`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use ocelli::answer::AnswerOptions;
+use ocelli::generate::AnswerOptions;
 use ocelli::{Model, Options, Segment, Session, Stored};
 use ocelli_gguf::{Gguf, TensorType, Writer};
 use std::path::{Path, PathBuf};

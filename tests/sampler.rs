@@ -1,7 +1,7 @@
 //! The sampler: what it may choose, how often, and the same everywhere.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use ocelli::sampler::{Sampler, SamplerError, Sampling, logprobs};
+use ocelli::generate::{Sampler, SamplerError, Sampling, logprobs};
 
 fn choose(settings: &Sampling, logits: &[f32], recent: &[u32]) -> Result<u32, SamplerError> {
     let mut scratch = vec![0.0; Sampler::scratch(logits.len())];

@@ -1,7 +1,7 @@
 //! The text stream: whole characters, stop strings, no allocation.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use ocelli::stream::{EmptyStop, Flow, TextStream};
+use ocelli::generate::{EmptyStop, Flow, TextStream};
 
 /// Every chunk that comes out, the last ones after the end in one.
 fn chunks(stops: &[&str], pieces: &[&[u8]]) -> (Vec<String>, Flow) {

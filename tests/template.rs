@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 mod json_text;
 
 use json_text::json_text;
-use ocelli::template::{Builtin, ChatTemplate, Content, Message, Segment, TemplateError};
+use ocelli::chat::template::{Builtin, ChatTemplate, Content, Message, Segment, TemplateError};
 use ocelli::tokenizer::{Run, Special, Tokenizer};
 use ocelli_gguf::{Gguf, Writer};
 

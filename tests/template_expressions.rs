@@ -8,7 +8,7 @@ use std::path::Path;
 mod json_text;
 
 use json_text::json_text;
-use ocelli::template::{ChatTemplate, Message, Segment, TemplateError};
+use ocelli::chat::template::{ChatTemplate, Message, Segment, TemplateError};
 use ocelli::tokenizer::Tokenizer;
 use ocelli_gguf::Gguf;
 

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use ocelli::template::{ChatTemplate, Message};
+use ocelli::chat::template::{ChatTemplate, Message};
 use ocelli::tokenizer::Tokenizer;
 use ocelli_gguf::Gguf;
 

@@ -2,7 +2,7 @@
 #![cfg(feature = "std")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use ocelli::template::{Builtin, ChatTemplate, Content, Known, Message, TemplateError};
+use ocelli::chat::template::{Builtin, ChatTemplate, Content, Known, Message, TemplateError};
 use ocelli::tokenizer::Tokenizer;
 use ocelli_gguf::Gguf;
 use std::path::Path;

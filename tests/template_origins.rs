@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use ocelli::template::{ChatTemplate, Content, Message, Segment, TemplateError};
+use ocelli::chat::template::{ChatTemplate, Content, Message, Segment, TemplateError};
 use ocelli::tokenizer::{Run, Special, TokenKind, Tokenizer};
 use ocelli_gguf::Gguf;
 

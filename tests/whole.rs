@@ -2,8 +2,8 @@
 //! every case of `tests/golden/models`, on every number of threads and split of the prompt.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use ocelli::answer::AnswerOptions;
-use ocelli::conversation::{Content, Message, Part, Template};
+use ocelli::chat::{Content, Message, Part, Template};
+use ocelli::generate::AnswerOptions;
 use ocelli::image::{DecodeOptions, Image, decode};
 use ocelli::{Load, Mmproj, Model, Options, Preprocess, Segment, Stored};
 use std::path::{Path, PathBuf};

@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 
 use libfuzzer_sys::fuzz_target;
-use ocelli::answer::AnswerOptions;
-use ocelli::conversation::{Message, Template};
+use ocelli::generate::AnswerOptions;
+use ocelli::chat::{Message, Template};
 use ocelli::{Error, ImageSizes, Model, Options, Photo, Segment};
 use ocelli_fuzz::{Bytes, guarded, heap, model};
 use ocelli_gguf::{Gguf, TensorType, Value, Writer};

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use ocelli::answer::{AnswerOptions, Answered};
+use ocelli::generate::{AnswerOptions, Answered};
 use ocelli::image::{Colors, Frame, Matrix, PixelFormat, Plane, Range};
 use ocelli::{
     Error, ImageSizes, Model, Options, Photo, Preprocess, Progress, Seen, Segment, Session, Stored,

@@ -12,7 +12,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use ocelli::template::{ChatTemplate, Content, Message, Segment};
+use ocelli::chat::template::{ChatTemplate, Content, Message, Segment};
 use ocelli::tokenizer::{Run, Special, TokenKind, Tokenizer};
 use ocelli_fuzz::golden::with_tokens;
 use ocelli_fuzz::{guarded, heap};

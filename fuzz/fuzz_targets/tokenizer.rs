@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use ocelli::stream::TextStream;
+use ocelli::generate::TextStream;
 use ocelli::tokenizer::{Run, Special, TokenKind, Tokenizer};
 use ocelli_gguf::Gguf;
 

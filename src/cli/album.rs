@@ -8,7 +8,7 @@
 use super::Failure;
 use super::input::Kind;
 use super::photos::{self, Encoded, Opening};
-use crate::conversation::Part;
+use crate::chat::Part;
 use crate::image::{Frame, Image};
 use crate::{Photo, Seen, Segment, Stopper};
 use std::io;

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::terminal::say;
-use crate::answer::{AnswerOptions, Sampling};
+use crate::generate::{AnswerOptions, Sampling};
 use crate::{Error, ImageSizes, Load, Mmproj, Model, Options, Plan, Preprocess, Session, Stored};
 use anyhow::Context;
 use clap::{Args, ValueEnum};

@@ -5,7 +5,7 @@ use super::escape::shown;
 use super::material::{Asking, Material, Work};
 use super::terminal::{self, Bar};
 use crate::calibrate::{Failure as Uncalibrated, Sums, Unwritten, ask, session, text};
-use crate::files;
+use crate::model::files;
 use crate::part::{self, Part as NewFile};
 use crate::{Load, Model, Segment};
 use clap::Args;

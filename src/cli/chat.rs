@@ -8,7 +8,7 @@ use super::input::{self, Line};
 use super::photos;
 use super::signals;
 use super::terminal::{Bar, Page, out, say};
-use crate::conversation::{Content, Message, Part, Template};
+use crate::chat::{Content, Message, Part, Template};
 use crate::image::ImageError;
 use crate::{Error, Reading, Segment, Session};
 use anyhow::Context;
@@ -195,7 +195,7 @@ impl Chat {
             page.print(piece)?;
             said.push_str(piece);
         }
-        if answer.finish().reason == crate::answer::Reason::Context {
+        if answer.finish().reason == crate::generate::Reason::Context {
             say(format_args!("\nthe context is full: the answer ends here"));
         }
         Ok(())

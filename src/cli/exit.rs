@@ -1,8 +1,8 @@
 //! Exit codes: what a script is told. The table is in `ocelli --help`; every kind of failure says its own.
 
 use super::Failure;
+use crate::chat::template::TemplateError;
 use crate::image::ImageError;
-use crate::template::TemplateError;
 use crate::tokenizer::TokenizerError;
 use crate::{Error, calibrate, compare, convert, part, quantize, synthesize, verify};
 use std::fmt::{Debug, Display};

@@ -3,7 +3,7 @@
 use super::args::{Outcome, kernels};
 use super::escape::shown;
 use super::terminal;
-use crate::files;
+use crate::model::files;
 use crate::tokenizer::{Tokenizer, TokenizerError};
 use crate::{Error, Load};
 use clap::Args;

@@ -7,7 +7,7 @@
 use super::escape::shown;
 use super::terminal::say;
 use crate::Session;
-use crate::profile::{Clock, NamedStep, Profile, Rows, Spent};
+use crate::session::profile::{Clock, NamedStep, Profile, Rows, Spent};
 use clap::ValueEnum;
 use std::sync::OnceLock;
 use std::time::Instant;

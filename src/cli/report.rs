@@ -1,6 +1,6 @@
 //! What an answer took: a line for people, or one JSON object for programs.
 
-use crate::answer::Answered;
+use crate::generate::Answered;
 use crate::{Bill, Reading, Timings};
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -8,7 +8,7 @@ use super::photos::{self, Encoded, Opening};
 use super::profile::{self, Detail};
 use super::report::Report;
 use super::terminal::{Bar, Page};
-use crate::conversation::{Content, Message, Part, Template};
+use crate::chat::{Content, Message, Part, Template};
 use crate::image::Image;
 use crate::{Error, ImageSizes, Model, Segment, Session, Stopper, Timings};
 use anyhow::Context;

@@ -1,7 +1,7 @@
 //! Both models, walked in step.
 
 use super::{Answers, Distribution, Failure, Position, Rows, Text};
-use crate::answer::AnswerOptions;
+use crate::generate::AnswerOptions;
 use crate::image::{Frame, Image};
 use crate::scorer::{BATCH, Scorer};
 use crate::tokenizer::{Special, Tokenizer};

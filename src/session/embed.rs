@@ -3,7 +3,7 @@
 use super::{Progress, Session};
 use crate::error::Error;
 use crate::image::{Frame, Preprocessor};
-use crate::prompt::{ImageReport, Shown};
+use crate::session::prompt::{ImageReport, Shown};
 
 /// What the language model is given of an image.
 #[derive(Clone, Copy, PartialEq, Debug)]

@@ -2,7 +2,7 @@
 
 use super::{SeeInputs, Session};
 use crate::error::Error;
-use crate::prompt::{Entry, Prompt};
+use crate::session::prompt::{Entry, Prompt};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 

@@ -6,8 +6,8 @@
 
 use super::Session;
 use crate::error::Error;
-use crate::prompt::Entry;
-use crate::timings::Stage;
+use crate::session::prompt::Entry;
+use crate::session::timings::Stage;
 use ocelli_kernels::ops::embed::Cell;
 
 /// What the cache was computed for.

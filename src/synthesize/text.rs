@@ -7,7 +7,7 @@ use super::file::{File, Tensor};
 use super::recipe::{Recipe, Role};
 use super::shapes::{Family, Shape, Text};
 use super::vocabulary::Vocabulary;
-use crate::template::Builtin;
+use crate::chat::template::Builtin;
 use ocelli_gguf::Outline;
 
 /// The language model of a shape.

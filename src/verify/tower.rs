@@ -5,7 +5,7 @@ use crate::Options;
 use crate::error::Error;
 use crate::image::{Frame, Preprocessor};
 use crate::model::{Model, weights};
-use crate::plan::default_threads;
+use crate::session::plan::default_threads;
 use crate::session::zeroed;
 use ocelli_kernels::cpu;
 use ocelli_kernels::pool::{Never, Pool};

@@ -4,17 +4,16 @@
 //! figure must do at least is counted from the tapes (`Tape::work`), for calls of the sizes that the session makes.
 
 use super::figure::{Bound, Figure, Spread, Subject};
-use crate::answer::Sampling;
 use crate::cli::args::Needs;
 use crate::cli::input::Kind;
 use crate::cli::photos::{self, Encoded, Opening};
 use crate::cli::profile::CLOCK;
 use crate::cli::report::peak_bytes;
 use crate::cli::work::{Limits, Seen, decoding, one_view, reading};
+use crate::generate::{Sampler, Sampling};
 use crate::image::Image;
-use crate::profile::NamedStep;
-use crate::prompt::Prompt;
-use crate::sampler::Sampler;
+use crate::session::profile::NamedStep;
+use crate::session::prompt::Prompt;
 use crate::{Load, Mmproj, Model, Options, Photo, Segment, Session, Stopper};
 use ocelli_kernels::profile::{Clock, Spent};
 use ocelli_kernels::work::Work;

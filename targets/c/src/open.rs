@@ -11,7 +11,7 @@ use crate::text;
 use crate::{measure, system};
 use core::ffi::{c_char, c_void};
 use ocelli::Model;
-use ocelli::conversation::Template;
+use ocelli::chat::Template;
 #[cfg(feature = "std")]
 use ocelli::{Load, Mmproj};
 #[cfg(feature = "std")]

@@ -4,10 +4,10 @@
 
 use crate::status::{Failure, fail};
 use alloc::vec::Vec;
-use ocelli::answer::{AnswerOptions, Sampling};
+use ocelli::generate::Sampler;
+use ocelli::generate::{AnswerOptions, Sampling};
 #[cfg(feature = "images")]
 use ocelli::image::{Orientation, Turn};
-use ocelli::sampler::Sampler;
 use ocelli::{ImageSizes, Options, Preprocess, Stored};
 
 /// Positions of the context count so many bytes of text, where the caller does not say how many there may be.

@@ -19,8 +19,8 @@ use crate::system;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
-use ocelli::answer::{Draft, Reason};
-use ocelli::conversation::{Content, Message, Part};
+use ocelli::chat::{Content, Message, Part};
+use ocelli::generate::{Draft, Reason};
 use ocelli::image::Frame;
 #[cfg(feature = "images")]
 use ocelli::image::{DecodeOptions, Image, decode, probe};

@@ -7,7 +7,7 @@ use crate::session::{Session, with};
 use crate::status::{CANCELLED, END, Failure, OK, Status, fail};
 use crate::text;
 use core::ffi::{c_char, c_int, c_void};
-use ocelli::answer::Reason;
+use ocelli::generate::Reason;
 
 /// Roles, in the order of the header's numbers.
 const ROLES: [&str; 3] = ["system", "user", "assistant"];

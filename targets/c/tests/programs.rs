@@ -86,8 +86,8 @@ fn answer(program: &mut Command, case: &Case) -> String {
 
 /// The golden model's answer by the engine's own interface.
 fn expected() -> String {
-    use ocelli::answer::AnswerOptions;
-    use ocelli::conversation::{Content, Message, Template};
+    use ocelli::chat::{Content, Message, Template};
+    use ocelli::generate::AnswerOptions;
     use ocelli::{ImageSizes, Load, Mmproj, Model, Options, Segment};
     let at = |name: &str| Path::new(HERE).join(name);
     let tower = at(GOLDEN.tower);

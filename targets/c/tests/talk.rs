@@ -5,8 +5,8 @@
 mod golden;
 
 use golden::{Files, OPTIONS, ask, bytes, error, file, listen, nothing, say, session, show};
-use ocelli::answer::AnswerOptions;
-use ocelli::conversation::{Content, Message, Template};
+use ocelli::chat::{Content, Message, Template};
+use ocelli::generate::AnswerOptions;
 use ocelli::image::{DecodeOptions, Frame, Image, decode};
 use ocelli::{ImageSizes, Load, Mmproj, Options, Segment};
 use ocelli_c::frame::{CFrame, ocelli_add_frame};

@@ -1,14 +1,12 @@
 //! An answer, token by token.
 
 use crate::error::Error;
-use crate::sampler::Sampler;
+use crate::generate::sampler::{Sampler, Sampling};
+use crate::generate::text_stream::{Flow, TextStream};
 use crate::session::Session;
-use crate::stream::{Flow, TextStream};
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
-
-pub use crate::sampler::Sampling;
 
 /// How an answer is chosen and where it ends.
 #[derive(Clone, Debug, PartialEq)]

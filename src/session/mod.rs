@@ -1,16 +1,12 @@
 //! A session: a model at work, in one block of memory.
 
-use crate::bill::Bill;
 use crate::error::Error;
+use crate::generate::{Sampler, SamplerError, logprobs};
 use crate::image::ImageError;
-use crate::interrupt::{Stopper, stopped};
 use crate::model::{self, Model};
-use crate::options::Options;
-use crate::plan::Plan;
-use crate::profile::Profiles;
-use crate::prompt::{Entry, ImageReport, Prompt, Segment, Shown};
-use crate::sampler::{self, Sampler, SamplerError};
-use crate::timings::{Stage, Timings};
+use crate::session::cancel::stopped;
+use crate::session::profile::Profiles;
+use crate::session::prompt::{Entry, Prompt, Shown};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use ocelli_kernels::cpu::LANES;
@@ -21,14 +17,29 @@ use ocelli_kernels::profile::{Clock, Profile};
 use ocelli_kernels::run::{Cache, Call, Inputs, Machine, Memory, RunError, Watch};
 use ocelli_kernels::weight::{Weight, Weights};
 
+#[cfg(feature = "std")]
+mod affinity;
+mod cancel;
 mod embed;
+mod memory_estimate;
+mod options;
 #[cfg(feature = "cli")]
 mod pieces;
+pub(crate) mod plan;
+pub mod profile;
+pub(crate) mod prompt;
+mod timings;
 mod turn;
 
 use turn::Turn;
 
+pub use cancel::Stopper;
 pub use embed::Embedding;
+pub use memory_estimate::Bill;
+pub use options::{ImageSizes, Options, Preprocess, Stored};
+pub use plan::Plan;
+pub use prompt::{ImageReport, Photo, Seen, Segment};
+pub use timings::{Stage, Timings};
 
 /// What reading a prompt came to.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -424,7 +435,7 @@ impl<'m> Session<'m> {
         let [arena, scratch] = disjoint(block, [at.arena.clone(), at.sampler.clone()])?;
         let logits = arena.get(self.plan.decode.output_range(1)).unwrap_or(&[]);
         if !best.is_empty() {
-            sampler::logprobs(logits, scratch, best).map_err(unchosen)?;
+            logprobs(logits, scratch, best).map_err(unchosen)?;
         }
         let recent = self.history.iter().rev().filter_map(|entry| match entry {
             Entry::Token(id) => Some(*id),

@@ -19,7 +19,7 @@ use super::text::{TEMPLATE, Text};
 pub(super) const DEPTH: u32 = 64;
 
 #[derive(Clone, Debug)]
-pub(in crate::template) enum Value {
+pub(in crate::chat::template) enum Value {
     /// With what is said about it where it is used.
     Undefined(Rc<str>),
     None,
@@ -44,7 +44,7 @@ pub(in crate::template) enum Value {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::template) enum View {
+pub(in crate::chat::template) enum View {
     Keys,
     Values,
     Items,
@@ -52,7 +52,7 @@ pub(in crate::template) enum View {
 
 /// What a template can call by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::template) enum Function {
+pub(in crate::chat::template) enum Function {
     Range,
     Dict,
     FromKeys,
@@ -68,7 +68,7 @@ pub(in crate::template) enum Function {
 }
 
 #[derive(Debug)]
-pub(in crate::template) struct List {
+pub(in crate::chat::template) struct List {
     pub(super) items: Vec<Value>,
     depth: u32,
     /// A pair of `groupby`, whose items have names.
@@ -76,7 +76,7 @@ pub(in crate::template) struct List {
 }
 
 #[derive(Debug)]
-pub(in crate::template) struct Dict {
+pub(in crate::chat::template) struct Dict {
     pub(super) entries: Vec<(Value, Value)>,
     /// Places by key, where there are many.
     index: BTreeMap<Key, usize>,
@@ -84,14 +84,14 @@ pub(in crate::template) struct Dict {
 }
 
 #[derive(Debug)]
-pub(in crate::template) struct Range {
+pub(in crate::chat::template) struct Range {
     pub(super) start: i128,
     pub(super) stop: i128,
     pub(super) step: i128,
 }
 
 #[derive(Debug)]
-pub(in crate::template) struct Generator {
+pub(in crate::chat::template) struct Generator {
     pub(super) items: RefCell<alloc::vec::IntoIter<Value>>,
     depth: u32,
 }
@@ -111,7 +111,7 @@ pub(super) enum Key {
 const FEW: usize = 8;
 
 impl Value {
-    pub(in crate::template) fn str(text: impl Into<String>) -> Self {
+    pub(in crate::chat::template) fn str(text: impl Into<String>) -> Self {
         Self::Str(Text::new(text, TEMPLATE))
     }
 

@@ -180,7 +180,7 @@ fn civil(days: u64) -> (u64, u64, u64) {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::template::jinja::budget::Budget;
+    use crate::chat::template::jinja::budget::Budget;
     use alloc::rc::Rc;
 
     fn at(format: &str, unix: u64) -> String {

@@ -1,9 +1,9 @@
 //! A conversation, rendered by the model's chat template into what a session reads.
 
+use crate::chat::template::{ChatTemplate, Segment as Rendered};
+pub use crate::chat::template::{Content, Message};
 #[cfg(feature = "images")]
 use crate::image::Image;
-use crate::template::{ChatTemplate, Segment as Rendered};
-pub use crate::template::{Content, Message};
 use crate::{Error, Model};
 #[cfg(feature = "images")]
 use crate::{Photo, Segment};

@@ -17,7 +17,7 @@ struct Inner {
 
 /// What a fault is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::template) enum Kind {
+pub(in crate::chat::template) enum Kind {
     /// It is not a template.
     Syntax,
     /// It failed while it ran.
@@ -34,34 +34,34 @@ pub(in crate::template) enum Kind {
 
 impl Fault {
     /// A fault while it runs.
-    pub(in crate::template) fn new(message: impl Into<String>) -> Self {
+    pub(in crate::chat::template) fn new(message: impl Into<String>) -> Self {
         Self::of(Kind::Run, message)
     }
 
     /// A fault of this kind.
-    pub(in crate::template) fn of(kind: Kind, message: impl Into<String>) -> Self {
+    pub(in crate::chat::template) fn of(kind: Kind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner { kind, message: message.into(), line: 0 }))
     }
 
     /// A fault of the template's text.
-    pub(in crate::template) fn syntax(line: u32, message: impl Into<String>) -> Self {
+    pub(in crate::chat::template) fn syntax(line: u32, message: impl Into<String>) -> Self {
         Self::of(Kind::Syntax, message).at(line)
     }
 
     /// Something that Jinja has and this interpreter has not.
-    pub(in crate::template) fn unsupported(what: &str, why: &str) -> Self {
+    pub(in crate::chat::template) fn unsupported(what: &str, why: &str) -> Self {
         Self::new(alloc::format!("{what} is not supported: {why}"))
     }
 
     /// With the line, unless it is known.
-    pub(in crate::template) fn at(mut self, line: u32) -> Self {
+    pub(in crate::chat::template) fn at(mut self, line: u32) -> Self {
         if self.0.line == 0 {
             self.0.line = line;
         }
         self
     }
 
-    pub(in crate::template) fn kind(&self) -> Kind {
+    pub(in crate::chat::template) fn kind(&self) -> Kind {
         self.0.kind
     }
 

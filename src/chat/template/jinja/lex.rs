@@ -10,7 +10,7 @@ use super::fault::{Fault, Kind};
 use super::letters::is_space;
 
 /// Tokens between two braces. Published templates have up to a hundred.
-pub(in crate::template) const TOKENS: usize = 1024;
+pub(in crate::chat::template) const TOKENS: usize = 1024;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Tok {
@@ -34,7 +34,7 @@ const OPERATORS: [&str; 26] = [
 ];
 
 /// The text with line ends as Jinja reads it.
-pub(in crate::template) fn normalized(source: &str) -> String {
+pub(in crate::chat::template) fn normalized(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
     let mut chars = source.chars().peekable();
     while let Some(c) = chars.next() {

@@ -2,9 +2,9 @@
 
 use crate::error::Error;
 use crate::image::{Frame, Preprocessor};
-use crate::interrupt::{Stopper, stopped};
 use crate::model::Model;
-use crate::plan::Plan;
+use crate::session::cancel::{Stopper, stopped};
+use crate::session::plan::Plan;
 use crate::tokenizer::{Joined, Special};
 use alloc::vec::Vec;
 use ocelli_kernels::pool::{Interrupt, Never};

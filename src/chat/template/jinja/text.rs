@@ -12,15 +12,15 @@ use super::budget::{Budget, RUN, TEXT};
 use super::fault::{Fault, Kind};
 
 /// Where a character comes from.
-pub(in crate::template) type Origin = u32;
+pub(in crate::chat::template) type Origin = u32;
 /// The template.
-pub(in crate::template) const TEMPLATE: Origin = 0;
+pub(in crate::chat::template) const TEMPLATE: Origin = 0;
 /// Characters made from numbers (`'%c' % 60`): nobody's, and never part of a control token.
-pub(in crate::template) const MADE: Origin = Origin::MAX;
+pub(in crate::chat::template) const MADE: Origin = Origin::MAX;
 
 /// A text. Cloning it is cheap.
 #[derive(Clone, Debug)]
-pub(in crate::template) struct Text(Rc<Inner>);
+pub(in crate::chat::template) struct Text(Rc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -32,7 +32,7 @@ struct Inner {
 
 impl Text {
     /// A text of one origin.
-    pub(in crate::template) fn new(text: impl Into<String>, origin: Origin) -> Self {
+    pub(in crate::chat::template) fn new(text: impl Into<String>, origin: Origin) -> Self {
         let text = text.into();
         let runs = if origin == TEMPLATE || text.is_empty() {
             Vec::new()
@@ -42,7 +42,7 @@ impl Text {
         Self(Rc::new(Inner { text, runs, markup: false }))
     }
 
-    pub(in crate::template) fn as_str(&self) -> &str {
+    pub(in crate::chat::template) fn as_str(&self) -> &str {
         &self.0.text
     }
 
@@ -86,7 +86,7 @@ impl Text {
     }
 
     /// Stretches of one origin.
-    pub(in crate::template) fn runs(&self) -> impl Iterator<Item = (&str, Origin)> {
+    pub(in crate::chat::template) fn runs(&self) -> impl Iterator<Item = (&str, Origin)> {
         self.runs_between(0, self.len())
     }
 

@@ -9,7 +9,7 @@ use core::cell::Cell;
 use super::fault::{Fault, Kind};
 
 /// What one rendering may make, in bytes.
-pub(in crate::template) const LIMIT: usize = 32 << 20;
+pub(in crate::chat::template) const LIMIT: usize = 32 << 20;
 /// Steps of one rendering. Published templates take some hundreds for a message.
 const FUEL: u64 = 1_000_000;
 /// A text beside its bytes.

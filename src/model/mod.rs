@@ -10,6 +10,18 @@ use ocelli_kernels::tape::Tape;
 use ocelli_kernels::weight::Weights;
 use ocelli_models::{Decoder, Encoder, Instead, Source};
 
+#[cfg(feature = "std")]
+pub(crate) mod files;
+#[cfg(feature = "tower-int8")]
+pub(crate) mod int8;
+#[cfg(not(feature = "tower-int8"))]
+mod int8_disabled;
+
+#[cfg(feature = "std")]
+pub use files::{Load, Mmproj};
+#[cfg(not(feature = "tower-int8"))]
+pub(crate) use int8_disabled as int8;
+
 /// Bytes of a file: borrowed from flash or a buffer, read, or mapped.
 #[derive(Debug)]
 pub enum Bytes<'a> {
@@ -159,10 +171,10 @@ impl<'a> Model<'a> {
     ///
     /// # Errors
     /// The file has none and no built-in one fits, or it cannot be compiled (without `std`: it is not one that is known).
-    pub fn chat_template(&self) -> Result<crate::template::ChatTemplate, Error> {
+    pub fn chat_template(&self) -> Result<crate::chat::template::ChatTemplate, Error> {
         let shards = self.text.shards()?;
         let projector = self.projector.as_deref();
-        crate::template::ChatTemplate::from_gguf(shards.first(), &self.tokenizer, projector)
+        crate::chat::template::ChatTemplate::from_gguf(shards.first(), &self.tokenizer, projector)
             .map_err(|error| Error::Template { name: self.text.name.clone(), error })
     }
 

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::model::{Model, TowerFiles};
-use crate::timings::Stage;
+use crate::session::timings::Stage;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 pub use ocelli_kernels::profile::{Clock, Profile, Spent};

@@ -1,12 +1,12 @@
 //! A session, planned: both tapes recorded, every byte counted, nothing large allocated.
 
-use crate::bill::Bill;
 use crate::error::Error;
+use crate::generate::Sampler;
 use crate::image::Preprocessor;
-use crate::int8::Int8;
 use crate::model::Model;
-use crate::options::Options;
-use crate::sampler::Sampler;
+use crate::model::int8::Int8;
+use crate::session::memory_estimate::Bill;
+use crate::session::options::Options;
 use core::ops::Range;
 use ocelli_kernels::cpu::{self, LANES};
 use ocelli_kernels::formats::Format;
@@ -361,7 +361,7 @@ impl Plan {
         if !self.pin {
             return Ok(Pool::new(self.threads));
         }
-        let processors = crate::processors::for_threads(self.threads).map_err(Error::Pin)?;
+        let processors = crate::session::affinity::for_threads(self.threads).map_err(Error::Pin)?;
         log::info!("threads are kept to processors {processors:?}, of which the first is the caller's");
         Pool::pinned(&processors).map_err(Error::Pin)
     }
