@@ -1,8 +1,8 @@
 //! A question about a picture, to the model inside the library.
 //!
 //!     cargo run --release --example ask --features pocket
-use ocelli::answer::AnswerOptions;
-use ocelli::conversation::{Content, Message, Template};
+use ocelli::chat::{Content, Message, Template};
+use ocelli::generate::AnswerOptions;
 use ocelli::image::{DecodeOptions, decode};
 use ocelli::{Options, Segment, pocket};
 

@@ -1,8 +1,8 @@
 //! A camera's frame in RGB565, read where the camera has put it: no copy, no file, no decoder.
 //!
 //!     cargo run --release --example camera --features pocket
-use ocelli::answer::AnswerOptions;
-use ocelli::conversation::{Content, Message, Part, Template};
+use ocelli::chat::{Content, Message, Part, Template};
+use ocelli::generate::AnswerOptions;
 use ocelli::image::{Colors, Frame, PixelFormat, Plane};
 use ocelli::{ImageSizes, Options, Segment, pocket};
 

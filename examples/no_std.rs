@@ -6,8 +6,8 @@ extern crate alloc;
 extern crate std; // on this computer it is the allocator, the panic handler and the serial line
 
 use alloc::{vec, vec::Vec};
-use ocelli::answer::AnswerOptions;
-use ocelli::conversation::{Content, Message, Part, Template};
+use ocelli::chat::{Content, Message, Part, Template};
+use ocelli::generate::AnswerOptions;
 use ocelli::{Error, ImageSizes, Model, Options, Photo, Segment, pocket};
 
 fn main() -> Result<(), Error> {

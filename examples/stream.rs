@@ -1,8 +1,8 @@
 //! An answer printed as it is made, with a deadline; then a second question, for which only what is new is computed.
 //!
 //!     cargo run --release --example stream --features pocket
-use ocelli::answer::AnswerOptions;
-use ocelli::conversation::{Content, Message, Template};
+use ocelli::chat::{Content, Message, Template};
+use ocelli::generate::AnswerOptions;
 use ocelli::image::{DecodeOptions, decode};
 use ocelli::{Options, Segment, pocket};
 use std::{io::Write, time::Duration};

@@ -15,7 +15,7 @@ pub(crate) mod files;
 #[cfg(feature = "tower-int8")]
 pub(crate) mod int8;
 #[cfg(not(feature = "tower-int8"))]
-mod int8_disabled;
+pub(crate) mod int8_disabled;
 
 #[cfg(feature = "std")]
 pub use files::{Load, Mmproj};
