@@ -12,7 +12,7 @@ use ocelli_c::session::*;
 use ocelli_c::status::*;
 use ocelli_c::turn::*;
 use ocelli_c::{Model, Session};
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::ptr::{null, null_mut};
 
 fn stats(session: *mut Session) -> Stats {
@@ -71,14 +71,54 @@ const WAYS: [(&str, Way); 12] = [
     ("blanks and line feeds", |s, i| say(s, (i / 2 % 3) as i32, if i % 2 == 0 { " " } else { "\n" })),
 ];
 
+const MODELS: [(&str, Option<&str>); 4] = [
+    ("smolvlm.gguf", Some("mmproj-smolvlm-x2.gguf")),
+    ("llama-tied.gguf", None),
+    ("qwen2.gguf", None),
+    ("../../../models/pocket/pocket.gguf", Some("../../../models/pocket/mmproj-pocket.gguf")),
+];
+
+/// The constants of a plan, `PER_POSITION` and `PER_TEXT`, by what is measured: the longest conversations of small texts take
+/// them for every position, and no more. (What every conversation takes counts for nothing where there are so many positions.)
+#[test]
+fn what_is_planned_for_a_position_is_enough() {
+    let files = Files::read();
+    let model = files.open();
+    let plan = |context: usize, bytes: &str| {
+        let options = format!("context={context} image=none threads=1 max_tokens=1 {bytes}");
+        let options = CString::new(options).unwrap();
+        let need = need(model, &options);
+        (options, need)
+    };
+    // Without a byte of text it is `PER_POSITION` alone; else `PER_TEXT` for each of four bytes, too. What grows by doubling
+    // has just done so in these contexts.
+    for (bytes, way) in [("text=1", WAYS[2]), ("", WAYS[5]), ("", WAYS[7])] {
+        for context in [6126, 12270] {
+            let (options, need) = plan(context, bytes);
+            let per_position = (plan(2 * context, bytes).1.text - need.text) / context as u64;
+            let talk = session(model, &options);
+            let mut count = 0;
+            while way.1(talk, count) == OK {
+                count += 1;
+            }
+            listen(talk, 64);
+            let stats = stats(talk);
+            let taken = (stats.heap_peak - (need.session - need.text)) / context as u64;
+            println!(
+                "{} of {bytes}: of {context} positions each takes {taken} of {per_position} bytes",
+                way.0
+            );
+            assert_eq!(stats.beyond, 0, "{options:?} {}", way.0);
+            assert!(taken <= per_position, "{options:?} {}: {taken} of {per_position}", way.0);
+            assert_eq!(unsafe { ocelli_session_free(talk) }, OK);
+        }
+    }
+    assert_eq!(unsafe { ocelli_model_free(model) }, OK);
+}
+
 #[test]
 fn many_small_texts_stay_within_the_block() {
-    for (name, tower) in [
-        ("smolvlm.gguf", Some("mmproj-smolvlm-x2.gguf")),
-        ("llama-tied.gguf", None),
-        ("qwen2.gguf", None),
-        ("../../../models/pocket/pocket.gguf", Some("../../../models/pocket/mmproj-pocket.gguf")),
-    ] {
+    for (name, tower) in MODELS {
         let (text, vision) = (bytes(name), tower.map(bytes));
         let mut model = null_mut();
         let source = in_memory(&text, vision.as_deref());
