@@ -197,6 +197,7 @@ impl<T: Kind> Block<T> {
         unsafe {
             let (owned, live) = ((*block).owned, (*block).heap.live());
             debug_assert!(giving_up || live == 0, "something outlives its handle");
+            core::ptr::drop_in_place(&raw mut (*block).heap);
             if owned > 0 && (live == 0 || giving_up) {
                 let layout = Layout::from_size_align_unchecked(owned, align_of::<Block<T>>());
                 System.dealloc(block.cast(), layout);

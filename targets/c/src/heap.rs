@@ -57,7 +57,10 @@ impl Heap {
         if bytes > 0 {
             first = start.cast::<Hole>();
             // SAFETY: `start` is aligned for a hole, whose size is at most a grain's, and there is a grain.
-            unsafe { first.write(Hole { next: null_mut(), bytes }) };
+            unsafe {
+                first.write(Hole { next: null_mut(), bytes });
+                watch::close(start.add(GRAIN), bytes - GRAIN);
+            }
         }
         let state = State { start, first, live: 0, peak: 0 };
         Heap {
@@ -93,6 +96,7 @@ impl Heap {
                         continue;
                     }
                     let (next, rest) = ((*hole).next, (*hole).bytes - bytes);
+                    watch::open(hole.cast(), bytes + rest.min(GRAIN));
                     *link = if rest == 0 {
                         next
                     } else {
@@ -133,15 +137,18 @@ impl Heap {
                 }
                 let meets = |hole: *mut Hole, next: *mut Hole| hole as usize + (*hole).bytes == next as usize;
                 new.write(Hole { next: after, bytes });
+                watch::close(new.byte_add(GRAIN).cast(), bytes - GRAIN);
                 if !after.is_null() && meets(new, after) {
                     (*new).bytes += (*after).bytes;
                     (*new).next = (*after).next;
+                    watch::close(after.cast(), GRAIN);
                 }
                 if before.is_null() {
                     state.first = new;
                 } else if meets(before, new) {
                     (*before).bytes += (*new).bytes;
                     (*before).next = (*new).next;
+                    watch::close(new.cast(), GRAIN);
                 } else {
                     (*before).next = new;
                 }
@@ -188,6 +195,26 @@ impl Heap {
         result
     }
 }
+
+/// The memory is its owner's again.
+#[cfg(all(ocelli_asan, feature = "std"))]
+impl Drop for Heap {
+    fn drop(&mut self) {
+        self.locked(|state| {
+            let mut hole = state.first;
+            while !hole.is_null() {
+                // SAFETY: the list's holes are alive: see `take`.
+                unsafe {
+                    let this = hole;
+                    hole = (*this).next;
+                    watch::open(this.cast(), (*this).bytes);
+                }
+            }
+        });
+    }
+}
+
+mod watch;
 
 #[cfg(test)]
 mod tests;

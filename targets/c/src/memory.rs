@@ -206,16 +206,19 @@ mod tests {
     #[test]
     fn a_panic_lies_in_no_heap() {
         let mut room: Vec<u128> = std::vec![0; 4096];
-        // SAFETY: the memory is aligned, has as many bytes, and is used by nobody else.
-        let heap = unsafe { Heap::new(room.as_mut_ptr().cast(), room.len() * 16) };
-        let failure = caught(|| -> Result<(), Failure> {
-            within(&heap, || {
-                let word = String::from("a long word");
-                assert!(heap.live() > 0);
-                panic!("{word}, and more of it")
-            })
-        });
-        assert_eq!((heap.live(), heap.beyond()), (0, 0));
+        let failure = {
+            // SAFETY: the memory is aligned, has as many bytes, and is used by nobody else.
+            let heap = unsafe { Heap::new(room.as_mut_ptr().cast(), room.len() * 16) };
+            let failure = caught(|| -> Result<(), Failure> {
+                within(&heap, || {
+                    let word = String::from("a long word");
+                    assert!(heap.live() > 0);
+                    panic!("{word}, and more of it")
+                })
+            });
+            assert_eq!((heap.live(), heap.beyond()), (0, 0));
+            failure
+        };
         room.fill(u128::MAX);
         drop(room);
         let failure = failure.err().unwrap();

@@ -68,3 +68,35 @@ fn pieces_are_their_owners_and_holes_meet_again() {
         assert_eq!(heap.beyond(), beyond + (bytes + GRAIN) as u64);
     }
 }
+
+/// What is a hole, AddressSanitizer knows, to the byte: all but what the heap itself keeps in it.
+#[cfg(ocelli_asan)]
+#[test]
+fn holes_are_closed_and_pieces_open() {
+    unsafe extern "C" {
+        fn __asan_address_is_poisoned(at: *const u8) -> i32;
+    }
+    let mut room = memory(10 * GRAIN);
+    let start: *mut u8 = room.as_mut_ptr().cast();
+    // SAFETY: only asked.
+    let open = || (0..10 * GRAIN).filter(|at| unsafe { __asan_address_is_poisoned(start.add(*at)) } == 0);
+    {
+        // SAFETY: the memory is aligned, has as many bytes, and is used by nobody else.
+        let heap = unsafe { Heap::new(start, 10 * GRAIN) };
+        let is_open = |grains: &[usize]| open().eq(grains.iter().flat_map(|g| g * GRAIN..(g + 1) * GRAIN));
+        assert!(is_open(&[0]));
+        let [one, two, three] = [2, 3, 1].map(|grains| heap.take(grains * GRAIN).unwrap());
+        assert!(is_open(&[0, 1, 2, 3, 4, 5, 6]));
+        // SAFETY: each was taken with this size.
+        unsafe {
+            heap.give(one, 2 * GRAIN);
+            assert!(is_open(&[0, 2, 3, 4, 5, 6]));
+            heap.give(three, GRAIN);
+            assert!(is_open(&[0, 2, 3, 4, 5]));
+            heap.give(two, 3 * GRAIN);
+            assert!(is_open(&[0]));
+        }
+        assert!(heap.take(9 * GRAIN).is_some() && is_open(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]));
+    }
+    assert_eq!(open().count(), 10 * GRAIN);
+}
