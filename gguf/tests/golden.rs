@@ -89,6 +89,7 @@ fn block_sizes_are_those_of_the_python_package() {
     assert_eq!(found, TensorType::all().len() - 1);
 }
 
+#[cfg_attr(miri, ignore = "megabytes")]
 #[test]
 fn real_vocabularies() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/vocab");

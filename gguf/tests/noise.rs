@@ -7,6 +7,9 @@ mod raw;
 use ocelli_gguf::{Gguf, List, Shards};
 use raw::sample;
 
+/// Of so many changed files one is looked at: Miri takes a thousand times as long.
+const STEP: usize = if cfg!(miri) { 307 } else { 1 };
+
 /// Looks at everything that a file offers.
 fn use_all(bytes: &[u8]) -> bool {
     let Ok(file) = Gguf::parse(bytes) else { return false };
@@ -32,7 +35,7 @@ fn use_all(bytes: &[u8]) -> bool {
 fn every_prefix_is_refused() {
     let bytes = sample(3);
     assert!(use_all(&bytes));
-    for len in 0..bytes.len() {
+    for len in (0..bytes.len()).step_by(STEP) {
         assert!(!use_all(&bytes[..len]), "{len} of {} bytes", bytes.len());
     }
     let mut padded = bytes;
@@ -44,16 +47,16 @@ fn every_prefix_is_refused() {
 fn every_byte_changed() {
     let bytes = sample(3);
     let mut accepted = 0;
-    for at in 0..bytes.len() {
+    for at in (0..bytes.len()).step_by(STEP) {
         let was = bytes[at];
         for byte in [0, 1, 2, 9, 32, 0x7F, 0x80, 0xFF, was ^ 1, was ^ 0x80, was.wrapping_add(1)] {
             let mut changed = bytes.clone();
             changed[at] = byte;
-            accepted += u32::from(use_all(&changed));
+            accepted += usize::from(use_all(&changed));
         }
     }
     // The letters of names, the numbers and the data may change: a fair part stays valid.
-    assert!(accepted > 1000, "{accepted}");
+    assert!(accepted > 1000 / STEP, "{accepted}");
 }
 
 /// xorshift64*, so that a failure can be repeated.
@@ -102,13 +105,14 @@ fn random_edits() {
     let original = sample(3);
     let mut random = Random(0x0CE1_1100_D15E_A5E5);
     let mut accepted = 0;
-    for _ in 0..100_000 {
+    let edits = if cfg!(miri) { 12 } else { 100_000 };
+    for _ in 0..edits {
         let mut bytes = original.clone();
         for _ in 0..=random.below(3) {
             edit(&mut random, &mut bytes);
         }
-        accepted += u32::from(use_all(&bytes));
+        accepted += usize::from(use_all(&bytes));
     }
-    println!("{accepted} of 100000 edited files are still valid");
-    assert!((1000..99_000).contains(&accepted), "{accepted}");
+    println!("{accepted} of {edits} edited files are still valid");
+    assert!((edits / 100 + 1..=edits * 99 / 100).contains(&accepted), "{accepted}");
 }

@@ -5,7 +5,7 @@ use alloc::vec;
 use core::sync::atomic::AtomicUsize;
 
 /// Miri, which watches the same for races and for references that should not be, takes a thousand times as long.
-const ROUNDS: usize = if cfg!(miri) { 10 } else { 300 };
+const ROUNDS: usize = if cfg!(miri) { 3 } else { 300 };
 
 /// Every tile is done exactly once, whatever the number of threads, over many short jobs.
 #[test]
