@@ -4,7 +4,7 @@
     ocelli verify model.gguf --reference dump.safetensors
 
 Runs one prompt through a checkpoint (a folder, or a name on a hub) in float32 with eager attention and
-writes F32 arrays; `ocelli verify` says in src/verify.rs which and in what shape. Models: LLaMA, Mistral, Qwen2
+writes F32 arrays; `ocelli verify` says in tools/src/verify.rs which and in what shape. Models: LLaMA, Mistral, Qwen2
 (text), SmolVLM, Idefics3, LLaVA-1.5. The prompt is written by the checkpoint's chat template; with --raw
 it is taken as it is, with `<image>` in it. Of a long prompt some rows are kept, of many views the first
 and the last; --all keeps everything.

@@ -1,6 +1,6 @@
 //! A question about a picture, to the model inside the library.
 //!
-//!     cargo run --release --example ask --features pocket
+//!     cargo run --release -p ocelli --example ask --features pocket
 use ocelli::chat::{Content, Message, Template};
 use ocelli::generate::AnswerOptions;
 use ocelli::image::{DecodeOptions, decode};

@@ -1,6 +1,6 @@
 //! A camera's frame in RGB565, read where the camera has put it: no copy, no file, no decoder.
 //!
-//!     cargo run --release --example camera --features pocket
+//!     cargo run --release -p ocelli --example camera --features pocket
 use ocelli::chat::{Content, Message, Part, Template};
 use ocelli::generate::AnswerOptions;
 use ocelli::image::{Colors, Frame, PixelFormat, Plane};

@@ -1,6 +1,6 @@
 //! The engine without `std`, as in a firmware: models and pixels from memory, one thread, an allocator.
 //!
-//!     cargo run --release --example no_std --no-default-features --features pocket
+//!     cargo run --release -p ocelli --example no_std --no-default-features --features pocket
 #![no_std]
 extern crate alloc;
 extern crate std; // on this computer it is the allocator, the panic handler and the serial line

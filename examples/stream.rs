@@ -1,6 +1,6 @@
 //! An answer printed as it is made, with a deadline; then a second question, for which only what is new is computed.
 //!
-//!     cargo run --release --example stream --features pocket
+//!     cargo run --release -p ocelli --example stream --features pocket
 use ocelli::chat::{Content, Message, Template};
 use ocelli::generate::AnswerOptions;
 use ocelli::image::{DecodeOptions, decode};

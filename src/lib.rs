@@ -60,32 +60,12 @@ pub mod pocket;
 mod session;
 pub mod tokenizer;
 
-// What is on its way out of this crate.
-#[cfg(feature = "cli")]
-mod calibrate;
-#[cfg(feature = "cli")]
-pub mod cli;
-#[cfg(feature = "cli")]
-mod compare;
-#[cfg(feature = "cli")]
-mod convert;
-#[cfg(feature = "cli")]
-mod part;
-#[cfg(feature = "cli")]
-mod quantize;
-#[cfg(feature = "cli")]
-mod scorer;
-#[cfg(feature = "cli")]
-mod synthesize;
-#[cfg(feature = "cli")]
-mod verify;
-
 pub use error::Error;
 #[cfg(feature = "std")]
 pub use model::{Beginning, Load, Mmproj};
 pub use model::{Bytes, Model, TowerFiles};
-pub use session::profile;
 pub use session::{
     Bill, Embedding, ImageReport, ImageSizes, Options, Photo, Plan, Preprocess, Progress, Reading, Seen,
     Segment, Session, Stage, Stopper, Stored, Timings,
 };
+pub use session::{low_level, profile};

@@ -3,7 +3,7 @@
 //!
 //! The reference computes with activations as they are and the engine with 8-bit ones, which move a logit by some hundredths:
 //! where the reference's best token was less than a tenth `ahead` of its second, either answer is right.
-#![cfg(all(feature = "pocket", feature = "cli"))]
+#![cfg(all(feature = "pocket", feature = "images", feature = "jinja"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use ocelli::chat::{Content, Message, Template};

@@ -59,7 +59,10 @@ impl Model<'static> {
 }
 
 /// Opens a file, or all files of the split one it belongs to.
-pub(crate) fn open(path: &Path, load: Load) -> Result<TowerFiles<'static>, Error> {
+///
+/// # Errors
+/// As [`paths`], or a file cannot be read.
+pub fn open(path: &Path, load: Load) -> Result<TowerFiles<'static>, Error> {
     let name = path.display().to_string();
     let parts = paths(path)?.iter().map(|path| bytes(path, load)).collect::<Result<_, _>>()?;
     Ok(TowerFiles { name, parts })
@@ -70,7 +73,7 @@ pub(crate) fn open(path: &Path, load: Load) -> Result<TowerFiles<'static>, Error
 ///
 /// # Errors
 /// The file cannot be read, has another place among its parts than its name says, or one of them is missing.
-pub(crate) fn paths(path: &Path) -> Result<Vec<PathBuf>, Error> {
+pub fn paths(path: &Path) -> Result<Vec<PathBuf>, Error> {
     let alone = || Ok([path.to_path_buf()].into());
     let Some(name) = path.file_name().and_then(|n| n.to_str()).and_then(SplitName::parse) else {
         // What is a part under such a name is refused where all parts are put together.
@@ -104,7 +107,10 @@ pub(crate) fn paths(path: &Path) -> Result<Vec<PathBuf>, Error> {
 }
 
 /// A file's bytes.
-pub(crate) fn bytes(path: &Path, load: Load) -> Result<Bytes<'static>, Error> {
+///
+/// # Errors
+/// It cannot be read, or is no file.
+pub fn bytes(path: &Path, load: Load) -> Result<Bytes<'static>, Error> {
     let at = |error| Error::Io { path: path.to_path_buf(), error };
     // Looked at before it is opened: a pipe would keep whoever opens it waiting.
     if !std::fs::metadata(path).map_err(at)?.is_file() {

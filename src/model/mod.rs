@@ -11,7 +11,7 @@ use ocelli_kernels::weight::Weights;
 use ocelli_models::{Decoder, Encoder, Instead, Source};
 
 #[cfg(feature = "std")]
-pub(crate) mod files;
+pub mod files;
 #[cfg(feature = "tower-int8")]
 pub(crate) mod int8;
 #[cfg(not(feature = "tower-int8"))]
@@ -87,7 +87,7 @@ pub struct TowerFiles<'a> {
 
 impl TowerFiles<'_> {
     /// Reads all parts and checks that they belong together.
-    pub(crate) fn shards(&self) -> Result<Shards<'_>, Error> {
+    pub fn shards(&self) -> Result<Shards<'_>, Error> {
         let at = |error| Error::File { name: self.name.clone(), error };
         let files: Vec<Gguf<'_>> =
             self.parts.iter().map(Bytes::parse).collect::<Result<_, _>>().map_err(at)?;

@@ -21,13 +21,13 @@ use ocelli_kernels::weight::{Weight, Weights};
 mod affinity;
 mod cancel;
 mod embed;
+pub mod low_level;
 mod memory_estimate;
 mod options;
-#[cfg(feature = "cli")]
-mod pieces;
 pub(crate) mod plan;
 pub mod profile;
 pub(crate) mod prompt;
+mod scorer;
 mod timings;
 mod turn;
 
@@ -104,7 +104,7 @@ pub struct Session<'m> {
 }
 
 /// Somebody who sees the rows of linear maps.
-pub(crate) type SeeInputs = dyn FnMut(&Weight, &[f32]) + Send + Sync;
+pub type SeeInputs = dyn FnMut(&Weight, &[f32]) + Send + Sync;
 
 impl<'a> Model<'a> {
     /// Makes a session.
@@ -496,7 +496,10 @@ fn unseen(stopper: &Stopper, error: ImageError) -> Error {
 
 /// Zeroed cells, or an error where an allocation would abort. Zeros are asked for, not written: an operating system gives a
 /// page when it is first used, and most of a long context never is.
-pub(crate) fn zeroed(cells: usize) -> Result<Vec<f32>, Error> {
+///
+/// # Errors
+/// The memory cannot be had.
+pub fn zeroed(cells: usize) -> Result<Vec<f32>, Error> {
     bytemuck::allocation::try_zeroed_vec(cells)
         .map_err(|()| Error::OutOfMemory { bytes: cells.saturating_mul(4) })
 }

@@ -207,13 +207,15 @@ pub(crate) fn cache_layout(decode: &Tape, kv: Option<Stored>, context: usize) ->
     if layout.fits() { Ok(layout) } else { Err(Error::Kv { head_dim }) }
 }
 
+/// As many threads as the machine runs at once, 256 at most.
 #[cfg(feature = "std")]
-pub(crate) fn default_threads() -> usize {
+pub fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, |n| n.get().min(256))
 }
 
+/// One thread: there is no operating system.
 #[cfg(not(feature = "std"))]
-pub(crate) fn default_threads() -> usize {
+pub fn default_threads() -> usize {
     1
 }
 

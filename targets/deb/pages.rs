@@ -1,6 +1,6 @@
 //! Writes the manual pages of the command line, and completions for bash, zsh and fish, out of its definition.
 //!
-//!     cargo run --features pages --example pages -- FOLDER
+//!     cargo run -p ocelli-cli --features pages --example pages -- FOLDER
 
 use clap_complete::aot::{Shell, generate_to};
 use std::io::{Error, Result};
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 fn main() -> Result<()> {
     let usage = || Error::other("usage: pages FOLDER");
     let folder = PathBuf::from(std::env::args_os().nth(1).ok_or_else(usage)?);
-    let mut command = ocelli::cli::command();
+    let mut command = ocelli_cli::command();
     // Each in the folder and under the name that Debian wants it in.
     let man = folder.join("man/man1");
     std::fs::create_dir_all(&man)?;

@@ -3,7 +3,7 @@
 Writes `perplexity/text.txt` and one `perplexity/<case>.txt` for each case: perplexity of the model of
 `models/<file>` and of the same model with all matrices rounded to bfloat16, KL divergence (mean, 99 %,
 largest) and the share of positions with the same likeliest token. Windows, scored positions and formulas
-are those that `src/compare.rs` gives: the second half of every window, BOS in front of each where the model
+are those that `tools/src/compare.rs` gives: the second half of every window, BOS in front of each where the model
 wants one. The models are built again from their seeds and held against the committed files first.
 
     python make_perplexity.py

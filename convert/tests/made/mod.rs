@@ -1,7 +1,7 @@
 //! Folders in memory, and what is made of them.
 #![allow(dead_code, reason = "no test uses all of it")]
 
-#[path = "../../../tests/cli/checkpoint.rs"]
+#[path = "../../../targets/cli/tests/cli/checkpoint.rs"]
 pub mod checkpoint;
 
 use ocelli_convert::{Checkpoint, Error, Folder};

@@ -1,7 +1,0 @@
-//! The command line. See `ocelli --help`.
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    ocelli::cli::main()
-}
