@@ -94,7 +94,7 @@ impl Visitor for Promises<'_> {
         }
         let whole = self.0.len() / F::BYTES;
         assert_eq!(blocks::<F>(self.0).len(), whole);
-        for short in 1..F::BYTES {
+        for short in (1..F::BYTES).step_by(if cfg!(miri) { 31 } else { 1 }) {
             assert_eq!(blocks::<F>(&self.0[..self.0.len() - short]).len(), whole - 1);
         }
         assert!(blocks::<F>(&[]).is_empty());
