@@ -7,8 +7,8 @@ use crate::tokenizer::TokenizerError;
 use alloc::string::String;
 use core::fmt;
 use ocelli_kernels::cpu::UnknownIsa;
-use ocelli_kernels::run::RunError;
-use ocelli_kernels::tape::TapeError;
+use ocelli_tape::RunError;
+use ocelli_tape::TapeError;
 
 /// Why something was not done.
 #[derive(Debug)]

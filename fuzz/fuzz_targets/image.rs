@@ -9,7 +9,7 @@ use ocelli_fuzz::{guarded, heap};
 use ocelli_kernels::cpu::choose;
 use ocelli_kernels::ops::resize::Filter;
 use ocelli_kernels::pool::{Never, Pool};
-use ocelli_kernels::run::Machine;
+use ocelli_kernels::Machine;
 use ocelli_models::recipe::{Geometry, ImageRecipe};
 
 #[global_allocator]

@@ -15,13 +15,13 @@ use ocelli_kernels::formats::Format;
 use ocelli_kernels::ops::activation::{Activate, Activation};
 use ocelli_kernels::ops::add::Add;
 use ocelli_kernels::ops::attention::Attention;
-use ocelli_kernels::ops::memory::{self, Layout, Stored};
+use ocelli_kernels::ops::memory::{self, Layout};
 use ocelli_kernels::ops::norm::Norm;
 use ocelli_kernels::ops::peak::{Peak, Units};
-use ocelli_kernels::ops::rope::{Pairing, Rope};
+use ocelli_kernels::ops::rope::Rope;
 use ocelli_kernels::ops::{Job, Kernels, linear, quantize};
 use ocelli_kernels::pool::{Never, Pool};
-use ocelli_kernels::weight::Matrix;
+use ocelli_tape::{KvType, Matrix, Pairing};
 use std::time::Instant;
 
 /// Cells of scratch, more than any operation here takes.
@@ -102,7 +102,7 @@ impl Bench {
     /// An encoder's: every query sees every key. GFLOP/s.
     fn attention(&mut self) -> f64 {
         let (rows, heads, head_dim) = (1024, 12, 64);
-        let layout = Layout { stored: Stored::F32, heads, head_dim, capacity: rows };
+        let layout = Layout { stored: KvType::F32, heads, head_dim, capacity: rows };
         let q: Vec<f32> =
             (0..rows * heads * head_dim).map(|i| (i * 7919 % 1009) as f32 / 504.5 - 1.0).collect();
         let [mut keys, mut values] =
@@ -153,9 +153,9 @@ impl Bench {
             tokens("sum", Job::Add(Add { a: x, b: x, width: WIDTH }), WIDTH),
         ];
         for (stored, keys, values) in [
-            (Stored::F32, "keys, F32", "values, F32"),
-            (Stored::F16, "keys, F16", "values, F16"),
-            (Stored::Q8_0, "keys, Q8_0", "values, Q8_0"),
+            (KvType::F32, "keys, F32", "values, F32"),
+            (KvType::F16, "keys, F16", "values, F16"),
+            (KvType::Q8_0, "keys, Q8_0", "values, Q8_0"),
         ] {
             let layout = Layout { stored, heads: HEADS, head_dim: HEAD, capacity: ROWS };
             let rows = memory::Rows { x, layout, per_unit: ROWS, past: 0 };

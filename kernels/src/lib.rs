@@ -1,12 +1,12 @@
-//! How numbers are computed: block formats, instruction sets, ops, and the tape that replays them.
+//! How numbers are computed on a CPU: block formats, instruction sets, operations, and the programs that tapes become.
 //!
 //! ```text
 //! formats/<format>.rs   how weights are stored, and how a block unpacks to integer codes and scales
 //! cpu/<isa>.rs          the sixteen-lane machine of one instruction set; `scalar` is the oracle
 //! ops/<op>.rs           one operation each: formula, shape rule, code over the machine
-//! tape.rs plan.rs       a model is recorded once, its memory planned once, then replayed
+//! lower.rs arena.rs     a tape of `ocelli_tape` becomes steps of this CPU, each value a place in one arena
+//! program.rs backend.rs the steps, run; the CPU as a device
 //! pool.rs               threads that share the tiles of one operation
-//! work.rs profile.rs    what a tape's steps must do, counted; what they take, measured
 //! ```
 //!
 //! # The numeric contract
@@ -28,17 +28,17 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+mod arena;
 mod array;
+mod backend;
 pub mod cpu;
 pub mod formats;
+mod lower;
+mod math;
 pub mod ops;
 pub mod pool;
+mod program;
 pub mod tile;
-pub mod weight;
 
-mod math;
-mod plan;
-pub mod profile;
-pub mod run;
-pub mod tape;
-pub mod work;
+pub use backend::{Cpu, Machine};
+pub use program::CpuProgram;

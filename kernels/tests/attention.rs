@@ -4,9 +4,10 @@
 
 use ocelli_kernels::cpu::ISAS;
 use ocelli_kernels::ops::attention::{Attention, scratch};
-use ocelli_kernels::ops::memory::{Keys, Layout, Rows, Stored, Values};
+use ocelli_kernels::ops::memory::{Keys, Layout, Rows, Values};
 use ocelli_kernels::ops::{Job, Kernels};
 use ocelli_kernels::pool::{Never, Pool};
+use ocelli_tape::KvType;
 
 struct Case {
     layout: Layout,
@@ -122,7 +123,7 @@ fn every_shape_gives_the_same_bytes_everywhere() {
     let shapes =
         [(8, 2, 1, 1, 5), (64, 2, 3, 1, 37), (64, 1, 1, 3, 20), (72, 2, 1, 2, 49), (40, 1, 2, 1, 18)];
     for (head_dim, heads, groups, units, rows) in shapes {
-        for (stored, limit) in [(Stored::F32, 1e-6), (Stored::F16, 1e-3), (Stored::Q8_0, 2e-2)] {
+        for (stored, limit) in [(KvType::F32, 1e-6), (KvType::F16, 1e-3), (KvType::Q8_0, 2e-2)] {
             for causal in if units == 1 { &[false, true][..] } else { &[false] } {
                 // A cache has room for more positions; an encoder's memory has not.
                 let capacity = if *causal { rows + 21 } else { rows };

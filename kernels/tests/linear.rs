@@ -8,7 +8,7 @@ use ocelli_kernels::ops::activation::Activation;
 use ocelli_kernels::ops::{Job, Kernels, linear, quantize};
 use ocelli_kernels::pool::{Never, Pool};
 use ocelli_kernels::tile::Grid;
-use ocelli_kernels::weight::Matrix;
+use ocelli_tape::Matrix;
 
 /// A linear congruential generator (Knuth's constants); its upper bits.
 struct Random(u64);

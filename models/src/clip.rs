@@ -14,8 +14,7 @@ use crate::vit::{self, Block, Shape};
 use crate::{Error, Source};
 use alloc::vec::Vec;
 use ocelli_gguf::List;
-use ocelli_kernels::tape::{Linear, Norm, Recorder, Value};
-use ocelli_kernels::weight::Weight;
+use ocelli_tape::{Linear, Norm, Recorder, Value, Weight};
 
 /// The tower.
 #[derive(Debug)]
@@ -62,12 +61,12 @@ impl Clip {
         let x = g.linear(pixels, &self.patch);
         let x = g.prepend(&self.class, x);
         let x = g.add_table(x, &self.positions);
-        g.mark("v.embed", 0, x);
+        g.probe("v.embed", 0, x);
         let mut x = g.layer_norm(x, &self.pre_norm);
-        g.mark("v.pre_ln", 0, x);
+        g.probe("v.pre_ln", 0, x);
         for (i, block) in self.blocks.iter().enumerate() {
             x = block.record(g, x, &self.shape);
-            g.mark("v.block", i, x);
+            g.probe("v.block", i, x);
         }
         g.drop_first(x)
     }

@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use ocelli_gguf::TensorType;
-use ocelli_kernels::formats::Format;
+use ocelli_tape::Format;
 
 /// Why a model cannot be read from its file.
 #[derive(Clone, PartialEq, Debug)]

@@ -20,7 +20,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use ocelli_gguf::Gguf;
-use ocelli_kernels::tape::{Tape, TapeError};
+use ocelli_tape::{Tape, TapeError};
 
 pub mod account;
 pub mod clip;
@@ -48,7 +48,7 @@ pub trait Decoder: Send + Sync {
     fn vocabulary(&self) -> usize;
     /// Positions the model was trained for.
     fn context(&self) -> usize;
-    /// Records the computation of the last row's logits for calls of at most `max_rows` cells.
+    /// Records the computation of the last row's logits for calls of at most `max_rows` inputs.
     ///
     /// # Errors
     /// A weight that does not fit the others.

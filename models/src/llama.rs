@@ -14,10 +14,9 @@ use crate::source::number;
 use crate::{Decoder, Error, Source, rope};
 use alloc::format;
 use alloc::vec::Vec;
-use ocelli_kernels::ops::activation::Activation;
-use ocelli_kernels::ops::rope::{Pairing, Rotary};
-use ocelli_kernels::tape::{Heads, Linear, Mask, Norm, Recorder, Tape, TapeError};
-use ocelli_kernels::weight::Weight;
+use ocelli_tape::{
+    Activation, Heads, Linear, Norm, Pairing, Recorder, Rotary, State, Tape, TapeError, Weight,
+};
 
 /// One layer of the decoder.
 #[derive(Debug)]
@@ -181,15 +180,18 @@ impl Llama {
     /// Records the decoder up to the logits of every row, or of the last.
     fn record(&self, max_rows: usize, every: bool) -> Result<Tape, TapeError> {
         let (m, g) = (self, &mut Recorder::new());
+        let scale = 1.0 / libm::sqrtf(m.heads.dim as f32);
         let angles = g.angles(&m.rotary);
         let mut x = g.embed(&m.embedding);
-        g.mark("embed", 0, x);
+        g.probe("embed", 0, x);
         for (i, l) in m.layers.iter().enumerate() {
             let n = g.rms_norm(x, &l.attention_norm);
             let (q, k, v) = (g.linear(n, &l.q), g.linear(n, &l.k), g.linear(n, &l.v));
             let q = g.rope(q, angles, m.heads.dim, m.pairing);
             let k = g.rope(k, angles, m.heads.dim, m.pairing);
-            let a = g.attention(q, k, v, m.heads, Mask::Causal { layer: i });
+            let slot = g.state(State::Kv { heads: m.heads });
+            g.remember(slot, k, v);
+            let a = g.attend_state(q, slot, scale);
             let a = g.linear(a, &l.o);
             x = g.add(x, a);
 
@@ -198,11 +200,11 @@ impl Llama {
             let h = g.gate(gate, Activation::Silu, up);
             let h = g.linear(h, &l.down);
             x = g.add(x, h);
-            g.mark("layer", i, x);
+            g.probe("layer", i, x);
         }
         let x = if every { x } else { g.last(x) };
         let x = g.rms_norm(x, &m.norm);
-        g.mark("norm", 0, x);
+        g.probe("norm", 0, x);
         let logits = g.linear(x, &m.output);
         core::mem::take(g).finish(logits, max_rows)
     }

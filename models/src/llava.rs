@@ -16,9 +16,8 @@ use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 use ocelli_gguf::Value;
-use ocelli_kernels::ops::activation::Activation;
-use ocelli_kernels::ops::resize::Filter;
-use ocelli_kernels::tape::{Linear, Recorder, Tape, TapeError};
+use ocelli_tape::image::Filter;
+use ocelli_tape::{Activation, Linear, Recorder, Tape, TapeError};
 
 /// The tower and its projector.
 #[derive(Debug)]
@@ -148,9 +147,10 @@ impl Encoder for Llava {
     fn encode(&self, max_views: usize) -> Result<Tape, TapeError> {
         let g = &mut Recorder::new();
         let z = self.clip.record(g);
-        let h = g.linear_then(z, &self.first, Activation::GeluErf);
+        let h = g.linear(z, &self.first);
+        let h = g.activate(h, Activation::GeluErf);
         let h = g.linear(h, &self.second);
-        g.mark("image_rows", 0, h);
+        g.probe("image_rows", 0, h);
         core::mem::take(g).finish(h, max_views)
     }
 }

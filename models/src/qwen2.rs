@@ -2,8 +2,7 @@
 
 use crate::llama::Llama;
 use crate::{Decoder, Error, Source};
-use ocelli_kernels::ops::rope::Pairing;
-use ocelli_kernels::tape::{Tape, TapeError};
+use ocelli_tape::{Pairing, Tape, TapeError};
 
 /// A Qwen2 decoder. Its biases are read because the file has them.
 #[derive(Debug)]

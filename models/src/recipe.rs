@@ -26,7 +26,7 @@
 
 use core::fmt;
 
-use ocelli_kernels::ops::resize::{Filter, Window};
+use ocelli_tape::image::{Filter, Window};
 
 /// No side is longer than this after the first resize of [`Geometry::Tiles`].
 const MOST_RESIZED: u32 = 4096;

@@ -23,8 +23,7 @@ use crate::{Error, Source};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use ocelli_kernels::cpu;
-use ocelli_kernels::ops::rope::{Long, Rotary, frequencies};
+use ocelli_tape::{Long, Rotary, frequencies};
 
 /// Whether yarn and longrope are computed. A firmware, whose code has little room and whose context is short, refuses them.
 const EXTENDED: bool = cfg!(feature = "std");
@@ -111,8 +110,9 @@ impl Keys<'_, '_> {
         let (weight, bytes) = self.source.numbers(name, self.dim / 2)?;
         // Of a file that is still to be written there is no more than the shape.
         let mut factors = alloc::vec![1.0; self.dim / 2];
-        if let (Ok(kernels), Some(_)) = (cpu::choose(None), bytes.first()) {
-            kernels.decode(weight.format, bytes, &mut factors);
+        if !weight.format.read_floats(bytes, &mut factors) {
+            let found = format!("{name} in {}", weight.format.name());
+            return Err(Error::Unsupported { what: "factors of rotary positions that are no floats", found });
         }
         match factors.iter().find(|f| !(f.is_finite() && **f > 0.0)) {
             Some(wrong) => Err(number(name, f64::from(*wrong), "positive and finite")),

@@ -9,8 +9,7 @@
 use crate::vit::{self, Block, Shape};
 use crate::{Error, Source};
 use alloc::vec::Vec;
-use ocelli_kernels::tape::{Linear, Norm, Recorder, Value};
-use ocelli_kernels::weight::Weight;
+use ocelli_tape::{Linear, Norm, Recorder, Value, Weight};
 
 /// The tower.
 #[derive(Debug)]
@@ -48,13 +47,13 @@ impl Siglip {
         let pixels = g.input(self.shape.patches(), self.shape.pixels());
         let x = g.linear(pixels, &self.patch);
         let mut x = g.add_table(x, &self.positions);
-        g.mark("v.embed", 0, x);
+        g.probe("v.embed", 0, x);
         for (i, block) in self.blocks.iter().enumerate() {
             x = block.record(g, x, &self.shape);
-            g.mark("v.block", i, x);
+            g.probe("v.block", i, x);
         }
         let x = g.layer_norm(x, &self.post_norm);
-        g.mark("v.post_ln", 0, x);
+        g.probe("v.post_ln", 0, x);
         x
     }
 }

@@ -20,8 +20,8 @@ use crate::{Encoder, Error, Piece, Preprocess, Source};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use ocelli_kernels::ops::resize::Filter;
-use ocelli_kernels::tape::{Linear, Recorder, Tape, TapeError};
+use ocelli_tape::image::Filter;
+use ocelli_tape::{Linear, Recorder, Tape, TapeError};
 
 /// Before every view, and after the last.
 const FAKE: &str = "<fake_token_around_image>";
@@ -118,7 +118,7 @@ impl Encoder for SmolVlm {
         let x = self.siglip.record(g);
         let x = g.shuffle(x, self.siglip.shape.grid(), self.factor);
         let h = g.linear(x, &self.connector);
-        g.mark("image_rows", 0, h);
+        g.probe("image_rows", 0, h);
         core::mem::take(g).finish(h, max_views)
     }
 }

@@ -4,9 +4,7 @@ use crate::Error;
 use alloc::format;
 use alloc::string::{String, ToString};
 use ocelli_gguf::{Gguf, List, Shards, TensorInfo};
-use ocelli_kernels::formats::Format;
-use ocelli_kernels::tape::{Linear, Norm};
-use ocelli_kernels::weight::Weight;
+use ocelli_tape::{Format, Linear, Norm, Weight};
 
 /// Largest width, vocabulary or context a model may claim; far above any real one, far below any overflow.
 const MOST: usize = 1 << 24;

@@ -11,8 +11,7 @@ use crate::{Error, Source};
 use alloc::format;
 use alloc::vec::Vec;
 use core::ops::Range;
-use ocelli_kernels::ops::activation::Activation;
-use ocelli_kernels::tape::{Heads, Linear, Mask, Norm, Recorder, Value};
+use ocelli_tape::{Activation, Heads, Linear, Norm, Recorder, Value};
 
 /// Numbers of a tower.
 #[derive(Clone, Copy, Debug)]
@@ -176,12 +175,14 @@ impl Block {
     pub fn record(&self, g: &mut Recorder, x: Value, shape: &Shape) -> Value {
         let n = g.layer_norm(x, &self.ln1);
         let (q, k, v) = (g.linear(n, &self.q), g.linear(n, &self.k), g.linear(n, &self.v));
-        let a = g.attention(q, k, v, shape.heads, Mask::Unit);
+        let scale = 1.0 / libm::sqrtf(shape.heads.dim as f32);
+        let a = g.attention(q, k, v, shape.heads, scale);
         let a = g.linear(a, &self.o);
         let x = g.add(x, a);
 
         let n = g.layer_norm(x, &self.ln2);
-        let h = g.linear_then(n, &self.up, shape.activation);
+        let h = g.linear(n, &self.up);
+        let h = g.activate(h, shape.activation);
         let h = g.linear(h, &self.down);
         g.add(x, h)
     }

@@ -2,15 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use ocelli_gguf::{Gguf, Shards};
+use ocelli_kernels::Cpu;
 use ocelli_kernels::cpu::ISAS;
 use ocelli_kernels::ops::Kernels;
-use ocelli_kernels::ops::embed::Cell;
-use ocelli_kernels::ops::memory::{Layout, Stored};
-use ocelli_kernels::pool::{Never, Pool};
-use ocelli_kernels::run::{Cache, Call, Machine, Memory, Watch};
-use ocelli_kernels::tape::Tape;
-use ocelli_kernels::weight::Weights;
 use ocelli_models::{Encoder, Source, decoder, encoder};
+use ocelli_tape::{
+    Backend, Call, Input, KvType, Memory, Never, Probe, Program, StateOptions, Tape, Watch, Weights,
+};
 use std::collections::HashMap;
 use std::path::PathBuf;
 
@@ -67,32 +65,57 @@ fn relative(found: &[f32], expected: &[f32]) -> f64 {
     difference / norm(&mut expected.iter().map(|v| f64::from(*v))).max(1e-30)
 }
 
-/// Values of every mark in a run, by name and index.
-type Marks = HashMap<(String, usize), Vec<f32>>;
+/// Values of every probe in a run, by name and index.
+type Probes = HashMap<(String, usize), Vec<f32>>;
 
+/// A device and the files of a model.
 struct Bench<'a> {
-    machine: Machine<'a>,
+    backend: &'a dyn Backend,
     files: Vec<&'a [u8]>,
 }
 
-impl Bench<'_> {
-    fn encode(&self, tower: &dyn Encoder, pixels: &[f32], views: usize) -> (Vec<f32>, Marks) {
-        let tape = tower.encode(views).unwrap();
-        self.run(&tape, None, Call { units: views, input: pixels, ..Call::default() })
+/// A program in memory of its own.
+struct Running<'a> {
+    bench: &'a Bench<'a>,
+    program: Box<dyn Program>,
+    state: Vec<f32>,
+}
+
+impl<'a> Bench<'a> {
+    fn prepare(&'a self, tape: &Tape, state: StateOptions) -> Running<'a> {
+        let program = self.backend.prepare(tape, &state).unwrap();
+        let state = vec![f32::NAN; program.need().state];
+        Running { bench: self, program, state }
     }
 
-    fn run(&self, tape: &Tape, cache: Option<Cache<'_>>, call: Call<'_>) -> (Vec<f32>, Marks) {
-        let capacity = cache.as_ref().map_or(0, |c| c.layout.capacity);
-        let mut arena = vec![f32::NAN; tape.arena()];
-        let mut scratch = vec![f32::NAN; tape.scratch(capacity) * self.machine.pool.threads()];
-        let mut memory = Memory { arena: &mut arena, scratch: &mut scratch, cache };
-        let mut marks = Marks::new();
-        let mut see = |mark: &ocelli_kernels::tape::Mark, values: &[f32]| {
-            marks.insert((mark.name.into(), mark.index), values.to_vec());
+    fn encode(&self, tower: &dyn Encoder, pixels: &[f32], views: usize) -> (Vec<f32>, Probes) {
+        let tape = tower.encode(views).unwrap();
+        self.prepare(&tape, StateOptions::NONE).run(Call { items: views, rows: pixels, ..self.call() })
+    }
+
+    fn call(&self) -> Call<'_> {
+        Call::of(Weights::of(&self.files))
+    }
+}
+
+impl Running<'_> {
+    fn run(&mut self, call: Call<'_>) -> (Vec<f32>, Probes) {
+        let need = self.program.need();
+        let (mut arena, mut scratch) = (vec![f32::NAN; need.arena], vec![f32::NAN; need.scratch]);
+        let mut memory = Memory { arena: &mut arena, scratch: &mut scratch, state: &mut self.state };
+        let mut probes = Probes::new();
+        let mut see = |probe: &Probe, values: &[f32]| {
+            probes.insert((probe.name.into(), probe.index), values.to_vec());
         };
         let watch = Watch { observer: Some(&mut see), ..Watch::default() };
-        let out = tape.run(self.machine, Weights::of(&self.files), &mut memory, call, &Never, watch).unwrap();
-        (out.to_vec(), marks)
+        self.program.run(&call, &mut memory, watch, &Never).unwrap();
+        (self.program.output(&arena, call.items).to_vec(), probes)
+    }
+
+    /// Another program over the same state.
+    fn with(mut self, tape: &Tape, state: StateOptions) -> Self {
+        self.program = self.bench.backend.prepare(tape, &state).unwrap();
+        self
     }
 }
 
@@ -125,10 +148,10 @@ fn run(name: &str, kernels: &'static dyn Kernels, chunk: usize, tower: Option<&s
     let text = std::fs::read(folder().join(&case.keys["model"][0])).unwrap();
     let vision =
         case.keys.get("mmproj").map(|f| std::fs::read(folder().join(tower.unwrap_or(&f[0]))).unwrap());
-    let pool = Pool::new(2);
+    let cpu = Cpu::new(kernels, 2);
     let files: Vec<&[u8]> =
         [Some(&text), vision.as_ref()].into_iter().flatten().map(|f| f.as_slice()).collect();
-    let bench = Bench { machine: Machine { kernels, pool: &pool }, files };
+    let bench = Bench { backend: &cpu, files };
     let shards = Shards::new([Gguf::parse(&text).unwrap()]).unwrap();
     let model = decoder(&Source::new(&shards, 0)).unwrap();
 
@@ -165,28 +188,25 @@ fn decode(
     let ids: Vec<u32> = case.numbers("ids");
     let image = if case.keys["model"][0] == "vicuna.gguf" { 350 } else { 293 };
     let mut row = 0;
-    let mut cells: Vec<Cell> = Vec::new();
+    let mut inputs: Vec<Input> = Vec::new();
     for id in &ids {
         let is_image = *id == image && !rows.is_empty();
-        cells.push(if is_image { Cell::Row(row) } else { Cell::Token(*id) });
+        inputs.push(if is_image { Input::Row(row) } else { Input::Token(*id) });
         row += u32::from(is_image);
     }
     assert_eq!(row as usize * model.width(), rows.len());
     let tape = model.decode(chunk).unwrap();
-    let (layers, heads) = tape.cached();
-    let heads = heads.unwrap();
-    let layout =
-        Layout { stored: Stored::F32, heads: heads.kv, head_dim: heads.dim, capacity: ids.len() + 13 };
-    let mut memory = vec![f32::NAN; layers * Cache::cells(&layout)];
+    let layers = tape.states().len();
+    let mut running = bench.prepare(&tape, StateOptions { kv: KvType::F32, capacity: ids.len() + 13 });
     let kept: Vec<usize> = case.numbers("rows");
     let width = model.width();
     let (mut past, mut greedy) = (0, Vec::new());
     let mut logits = Vec::new();
     while past < ids.len() {
         let units = chunk.min(ids.len() - past);
-        let call = Call { units, cells: &cells[past..past + units], rows, past, ..Call::default() };
+        let inputs = &inputs[past..past + units];
         let marks;
-        (logits, marks) = bench.run(&tape, Some(Cache { layout, memory: &mut memory }), call);
+        (logits, marks) = running.run(Call { items: units, inputs, image_rows: rows, past, ..bench.call() });
         for (k, r) in kept.iter().enumerate().filter(|(_, r)| (past..past + units).contains(r)) {
             let stored = |name: &str| &case.arrays[name].0[k * width..][..width];
             check(
@@ -209,8 +229,8 @@ fn decode(
     while greedy.len() < 12 {
         let best = (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap() as u32;
         greedy.push(best);
-        let call = Call { units: 1, cells: &[Cell::Token(best)], rows, past, ..Call::default() };
-        logits = bench.run(&tape, Some(Cache { layout, memory: &mut memory }), call).0;
+        let inputs = &[Input::Token(best)];
+        logits = running.run(Call { items: 1, inputs, image_rows: rows, past, ..bench.call() }).0;
         past += 1;
     }
     let expected: Vec<u32> = case.numbers("greedy");
@@ -249,27 +269,25 @@ fn every_layout_of_the_clip_tower_gives_the_same() {
 }
 
 /// Logits of every position of a text, read cell by cell.
-fn all_logits(name: &str, kernels: &'static dyn Kernels, threads: usize, stored: Stored) -> (Vec<f32>, Case) {
+fn all_logits(name: &str, kernels: &'static dyn Kernels, threads: usize, stored: KvType) -> (Vec<f32>, Case) {
     let case = Case::read(name);
     let text = std::fs::read(folder().join(&case.keys["model"][0])).unwrap();
-    let pool = Pool::new(threads);
-    let bench = Bench { machine: Machine { kernels, pool: &pool }, files: vec![&text] };
+    let cpu = Cpu::new(kernels, threads);
+    let bench = Bench { backend: &cpu, files: vec![&text] };
     let shards = Shards::new([Gguf::parse(&text).unwrap()]).unwrap();
     let model = decoder(&Source::new(&shards, 0)).unwrap();
-    let cells: Vec<Cell> = case.numbers("ids").into_iter().map(Cell::Token).collect();
-    let (one, many) = (model.decode(1).unwrap(), model.decode(cells.len()).unwrap());
-    let (layers, heads) = one.cached();
-    let heads = heads.unwrap();
-    let layout = Layout { stored, heads: heads.kv, head_dim: heads.dim, capacity: cells.len() };
-    let mut memory = vec![f32::NAN; layers * Cache::cells(&layout)];
+    let inputs: Vec<Input> = case.numbers("ids").into_iter().map(Input::Token).collect();
+    let (one, many) = (model.decode(1).unwrap(), model.decode(inputs.len()).unwrap());
+    let state = StateOptions { kv: stored, capacity: inputs.len() };
+    let mut running = bench.prepare(&one, state);
     let mut logits = Vec::new();
-    for past in 0..cells.len() {
-        let call = Call { units: 1, cells: &cells[past..=past], past, ..Call::default() };
-        logits.extend(bench.run(&one, Some(Cache { layout, memory: &mut memory }), call).0);
+    for past in 0..inputs.len() {
+        let call = Call { items: 1, inputs: &inputs[past..=past], past, ..bench.call() };
+        logits.extend(running.run(call).0);
     }
     // The whole prompt in one call ends with the same bytes.
-    let call = Call { units: cells.len(), cells: &cells, ..Call::default() };
-    let last = bench.run(&many, Some(Cache { layout, memory: &mut memory }), call).0;
+    let call = Call { items: inputs.len(), inputs: &inputs, ..bench.call() };
+    let last = running.with(&many, state).run(call).0;
     let width = model.vocabulary();
     assert!(
         last.iter().zip(&logits[logits.len() - width..]).all(|(a, b)| a.to_bits() == b.to_bits()),
@@ -298,7 +316,7 @@ fn every_format_is_as_near_to_its_weights_as_llama_cpp_is_and_the_same_on_every_
     assert!(!names.is_empty());
     for name in names.iter().map(String::as_str) {
         let machines: Vec<_> = ISAS.iter().filter_map(|entry| (entry.detect)()).collect();
-        for (stored, peer) in [(Stored::F32, 0), (Stored::F16, 1), (Stored::Q8_0, 1)] {
+        for (stored, peer) in [(KvType::F32, 0), (KvType::F16, 1), (KvType::Q8_0, 1)] {
             let (logits, case) = all_logits(name, machines[0], 1, stored);
             let exact = &case.arrays["logits"].0;
             let error = relative(&logits, exact);
@@ -311,7 +329,7 @@ fn every_format_is_as_near_to_its_weights_as_llama_cpp_is_and_the_same_on_every_
                 "{name} {stored:?}: relative RMS {error:.2e} (llama.cpp {peer:.2e}), cosine {cosine:.5}"
             );
             // llama.cpp was not measured with a cache of 8 bits: beside float weights that is all of the error.
-            let compared = stored != Stored::Q8_0 || name.starts_with("every-format");
+            let compared = stored != KvType::Q8_0 || name.starts_with("every-format");
             assert!((error <= peer || !compared) && cosine >= 0.998);
             if let Some(file) = ["every-format-llama", "every-format-qwen2"].iter().position(|n| *n == name) {
                 assert_eq!(fingerprint(&logits), LOGITS[stored as usize][file], "{name}");

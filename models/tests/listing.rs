@@ -6,8 +6,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use ocelli_gguf::{Gguf, Outline, Shards, TensorType, WriteError};
-use ocelli_kernels::tape::Tape;
+use ocelli_kernels::{Cpu, cpu};
 use ocelli_models::{Source, decoder, encoder};
+use ocelli_tape::{KvType, Program, State, StateOptions, Tape};
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -26,14 +27,21 @@ fn fingerprint(lines: &[String]) -> u64 {
 
 /// Adds a tape; of a second one of the same model no more than the fingerprint.
 fn list(out: &mut String, title: &str, tape: &Tape, shown: usize) {
-    let lines: Vec<String> = tape.listing().collect();
-    let (layers, heads) = tape.cached();
-    let heads = heads.map_or_else(String::new, |h| format!(" of {} x {}", h.kv, h.dim));
-    let scratch = [0, 1, 100].map(|capacity| tape.scratch(capacity));
-    let _ = writeln!(out, "== {title}: at most {} items", tape.max_units());
-    let _ = writeln!(out, "arena {} scratch {scratch:?} caches {layers}{heads}", tape.arena());
-    for items in [1, tape.max_units()] {
-        let _ = writeln!(out, "result of {items}: {:?} {:?}", tape.output(items), tape.output_range(items));
+    let cpu = Cpu::new(cpu::choose(None).unwrap(), 1);
+    let lower = |capacity| cpu.lower(tape, &StateOptions { kv: KvType::F32, capacity }).unwrap();
+    let program = lower(0);
+    let need = program.need();
+    let lines: Vec<String> = program.listing().collect();
+    let heads = tape
+        .states()
+        .last()
+        .map_or_else(String::new, |State::Kv { heads: h }| format!(" of {} x {}", h.kv, h.dim));
+    let scratch = [0, 1, 100].map(|capacity| lower(capacity).need().scratch);
+    let _ = writeln!(out, "== {title}: at most {} items", tape.max_items());
+    let _ = writeln!(out, "arena {} scratch {scratch:?} caches {}{heads}", need.arena, tape.states().len());
+    for items in [1, tape.max_items()] {
+        let _ =
+            writeln!(out, "result of {items}: {:?} {:?}", program.result(items), program.result_range(items));
     }
     lines.iter().take(shown).for_each(|line| out.extend([line, "\n"]));
     let _ = writeln!(out, "{} steps, fingerprint {:016x}", lines.len(), fingerprint(&lines));

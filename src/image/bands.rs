@@ -9,12 +9,12 @@
 
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use ocelli_kernels::Machine;
 use ocelli_kernels::ops::Kernels;
 use ocelli_kernels::ops::resize::{
     Canvas, Columns, Frame, FrameRows, Polled, Resample, ResizeError, Rows, Window,
 };
 use ocelli_kernels::pool::Interrupt;
-use ocelli_kernels::run::Machine;
 use ocelli_kernels::tile::{Grid, Tile};
 use ocelli_models::recipe::Pad;
 

@@ -6,9 +6,9 @@
 //! A sheet's rows lie packed, four of them in as many cells of four bytes as a row has bytes, so that bands of rows are
 //! tiles of a matrix and threads can share them; what a last group lacks of four rows is empty.
 
+use ocelli_kernels::Machine;
 use ocelli_kernels::ops::resize::{Frame, Resample, ResizeError};
 use ocelli_kernels::pool::Interrupt;
-use ocelli_kernels::run::Machine;
 use ocelli_kernels::tile::Grid;
 use ocelli_models::recipe::{ImageRecipe, Origin, Sheet, ViewPlan};
 

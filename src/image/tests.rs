@@ -8,10 +8,10 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::fs;
 use std::path::PathBuf;
 
+use ocelli_kernels::Machine;
 use ocelli_kernels::cpu::{ISAS, choose};
 use ocelli_kernels::ops::resize::{Filter, FrameRows, ResizeError, Rows, Window};
 use ocelli_kernels::pool::{Interrupt, Never, Pool};
-use ocelli_kernels::run::Machine;
 use ocelli_models::recipe::{Geometry, ImageRecipe};
 
 use super::*;

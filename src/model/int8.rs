@@ -25,14 +25,11 @@ use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::cell::RefCell;
-use ocelli_kernels::formats::Format;
-use ocelli_kernels::ops::Kernels;
-use ocelli_kernels::pool::Pool;
-use ocelli_kernels::run::RunError;
-use ocelli_kernels::weight::{Weight, Weights};
+use ocelli_kernels::Machine;
 use ocelli_models::Encoder;
 use ocelli_quantize::encode::{EncodeError, encode_q8_0};
 use ocelli_quantize::{Described, applies};
+use ocelli_tape::{Format, RunError, Weight, Weights};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Numbers that are converted at once, on a thread's stack: whole blocks.
@@ -103,7 +100,7 @@ impl Int8 {
     pub(crate) fn make(
         &self,
         model: &Model<'_>,
-        (kernels, pool): (&dyn Kernels, &Pool),
+        machine: Machine<'_>,
         files: &[&[u8]],
         out: &mut [u8],
     ) -> Result<(), Error> {
@@ -112,7 +109,7 @@ impl Int8 {
             let stored = Weights::of(files).matrix(from).ok_or(Error::Run(RunError::Weight))?.bytes;
             let room = out.get_mut(to.offset..).zip(to.len()).and_then(|(out, len)| out.get_mut(..len));
             let room = room.ok_or(Error::Run(RunError::Weight))?;
-            let result = encode(kernels, pool, from, stored, room);
+            let result = encode(machine, from, stored, room);
             result.map_err(|error| Error::Encode {
                 name: model.vision_name(),
                 tensor: name.clone(),
@@ -125,8 +122,7 @@ impl Int8 {
 
 /// Encodes one matrix.
 fn encode(
-    kernels: &dyn Kernels,
-    pool: &Pool,
+    Machine { kernels, pool }: Machine<'_>,
     from: &Weight,
     stored: &[u8],
     out: &mut [u8],

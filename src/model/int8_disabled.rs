@@ -3,8 +3,7 @@
 use crate::error::Error;
 use crate::model::Model;
 use alloc::boxed::Box;
-use ocelli_kernels::ops::Kernels;
-use ocelli_kernels::pool::Pool;
+use ocelli_kernels::Machine;
 use ocelli_models::Encoder;
 
 /// What is never made.
@@ -22,13 +21,7 @@ impl Int8 {
         match *self {}
     }
 
-    pub(crate) fn make(
-        &self,
-        _: &Model<'_>,
-        _: (&dyn Kernels, &Pool),
-        _: &[&[u8]],
-        _: &mut [u8],
-    ) -> Result<(), Error> {
+    pub(crate) fn make(&self, _: &Model<'_>, _: Machine<'_>, _: &[&[u8]], _: &mut [u8]) -> Result<(), Error> {
         match *self {}
     }
 }

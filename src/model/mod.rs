@@ -6,9 +6,8 @@ use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use ocelli_gguf::{Gguf, Shards};
-use ocelli_kernels::tape::Tape;
-use ocelli_kernels::weight::Weights;
 use ocelli_models::{Decoder, Encoder, Instead, Source};
+use ocelli_tape::{Tape, Weights};
 
 #[cfg(feature = "std")]
 pub mod files;

@@ -7,8 +7,8 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use core::time::Duration;
 use ocelli_kernels::pool::Interrupt;
-use ocelli_kernels::profile::Clock;
-use ocelli_kernels::run::RunError;
+use ocelli_tape::Clock;
+use ocelli_tape::RunError;
 
 /// A handle that stops a session's work from any thread. Clones stop the same session.
 #[derive(Clone, Debug, Default)]

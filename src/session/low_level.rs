@@ -1,7 +1,7 @@
 //! The engine's inside, for tools: measuring, comparing, calibrating, constrained decoding, programs of one's own.
 //!
 //! A [`Session`] reads prompts and an answer chooses its tokens. Here are the steps between: tokens that come from no text,
-//! logits after every one of them, the inputs of linear layers, the tapes that a plan was made of, the files of a model.
+//! logits after every one of them, the inputs of linear layers, the programs of a plan, the files of a model.
 //! The traits are implemented for the engine's types only; they are traits so that their methods are seen by those who ask.
 //! What is here may change in any version.
 //!
@@ -30,11 +30,10 @@ use crate::session::plan::Plan;
 use crate::session::prompt::{Entry, Prompt, Segment};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use ocelli_kernels::ops::memory::Layout;
-use ocelli_kernels::tape::Tape;
+use ocelli_tape::{Program, Tape};
 
 pub use super::SeeInputs;
-pub use super::plan::default_threads;
+pub use super::plan::{default_threads, prepare};
 pub use super::scorer::{BATCH, Scorer};
 pub use super::zeroed;
 #[cfg(feature = "std")]
@@ -101,7 +100,7 @@ impl SessionSteps for Session<'_> {
             return Err(Error::EmptyPrompt);
         }
         let arena = self.block.get(self.skip..).and_then(|block| block.get(self.plan.places.arena.clone()));
-        Ok(arena.and_then(|arena| arena.get(self.plan.decode.output_range(1))).unwrap_or(&[]))
+        Ok(arena.map_or(&[], |arena| self.plan.decode.output(arena, 1)))
     }
 
     fn choose(&mut self, sampler: &mut Sampler, best: &mut [(u32, f32)]) -> Result<u32, Error> {
@@ -121,20 +120,17 @@ impl SessionSteps for Session<'_> {
     }
 
     fn show_inputs(&mut self, see: Box<SeeInputs>) {
-        self.inputs = Some(see);
+        self.see = Some(see);
     }
 }
 
 /// What a plan was made of.
 pub trait PlanParts {
-    /// The language model's tape.
-    fn decoder_tape(&self) -> &Tape;
+    /// The language model's program.
+    fn decoder_program(&self) -> &dyn Program;
 
-    /// The layout of keys and values.
-    fn cache_layout(&self) -> Layout;
-
-    /// The vision tower's tape, for one view.
-    fn encoder_tape(&self) -> Option<&Tape>;
+    /// The vision tower's program, for one view.
+    fn encoder_program(&self) -> Option<&dyn Program>;
 
     /// How an image of a size becomes views.
     ///
@@ -150,16 +146,12 @@ pub trait PlanParts {
 }
 
 impl PlanParts for Plan {
-    fn decoder_tape(&self) -> &Tape {
-        &self.decode
+    fn decoder_program(&self) -> &dyn Program {
+        &*self.decode
     }
 
-    fn cache_layout(&self) -> Layout {
-        self.layout
-    }
-
-    fn encoder_tape(&self) -> Option<&Tape> {
-        self.vision.as_ref().map(|vision| &vision.tape)
+    fn encoder_program(&self) -> Option<&dyn Program> {
+        self.vision.as_ref().map(|vision| &*vision.program)
     }
 
     fn preprocessor(&self, width: u32, height: u32) -> Result<Preprocessor, Error> {
@@ -177,7 +169,7 @@ pub trait ModelParts<'a> {
     /// The language model's files, then the vision tower's.
     fn towers(&self) -> Vec<&TowerFiles<'a>>;
 
-    /// All files, in the order in which weights count them ([`Weights::of`](ocelli_kernels::weight::Weights::of)).
+    /// All files, in the order in which weights count them ([`Weights::of`](ocelli_tape::Weights::of)).
     fn files(&self) -> Vec<&[u8]>;
 
     /// The language model's tape, for calls of at most so many tokens.

@@ -10,12 +10,8 @@ use crate::session::prompt::{Entry, Prompt, Shown};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use ocelli_kernels::cpu::LANES;
-use ocelli_kernels::ops::embed::Cell;
 use ocelli_kernels::ops::resize::ResizeError;
-use ocelli_kernels::pool::Pool;
-use ocelli_kernels::profile::{Clock, Profile};
-use ocelli_kernels::run::{Cache, Call, Inputs, Machine, Memory, RunError, Watch};
-use ocelli_kernels::weight::{Weight, Weights};
+use ocelli_tape::{Call, Clock, Input, Inputs, Memory, Profile, RunError, Watch, Weight, Weights};
 
 #[cfg(feature = "std")]
 mod affinity;
@@ -79,13 +75,12 @@ pub struct Session<'m> {
     model: &'m Model<'m>,
     files: Vec<&'m [u8]>,
     plan: Plan,
-    pool: Pool,
     /// The one block, and how many cells of it come before the first aligned one.
     block: Vec<f32>,
     skip: usize,
     /// What the cache holds, position by position.
     history: Vec<Entry>,
-    cells: Vec<Cell>,
+    inputs: Vec<Input>,
     /// Which angles the cache was computed with.
     turn: Turn,
     /// The image whose rows are in memory.
@@ -100,7 +95,7 @@ pub struct Session<'m> {
     /// an optimizer otherwise looks into the fields first, which valgrind reports.
     profiles: Option<Box<Profiles>>,
     /// Sees what linear maps are given, where somebody asked for it.
-    inputs: Option<Box<SeeInputs>>,
+    see: Option<Box<SeeInputs>>,
 }
 
 /// Somebody who sees the rows of linear maps.
@@ -127,24 +122,31 @@ impl<'m> Session<'m> {
         let skip = block.as_ptr().align_offset(LANES * size_of::<f32>()).min(LANES);
         let mut history = Vec::new();
         let mut batch = Vec::new();
-        let enough =
-            history.try_reserve_exact(plan.context).and(batch.try_reserve_exact(plan.decode.max_units()));
+        let enough = history
+            .try_reserve_exact(plan.context)
+            .and(batch.try_reserve_exact(plan.decode.need().max_items));
         enough.map_err(|_| Error::OutOfMemory { bytes: plan.context * size_of::<Entry>() })?;
-        let (files, pool) = (model.files(), plan.pool()?);
+        let files = model.files();
+        plan.start()?;
         if let Some(int8) = plan.int8.take() {
             let room = block.get_mut(skip..).and_then(|block| block.get_mut(plan.places.int8.clone()));
             let room = bytemuck::cast_slice_mut(room.unwrap_or_default());
-            int8.make(model, (plan.kernels, &pool), &files, room)?;
+            int8.make(model, plan.cpu.machine(), &files, room)?;
+        }
+        let made = block.get(skip..).and_then(|block| block.get(plan.places.int8.clone()));
+        let weights = Weights { files: &files, made: bytemuck::cast_slice(made.unwrap_or_default()) };
+        plan.decode.load(&weights)?;
+        if let Some(vision) = &mut plan.vision {
+            vision.program.load(&weights)?;
         }
         Ok(Session {
             files,
             model,
-            pool,
             plan,
             block,
             skip,
             history,
-            cells: batch,
+            inputs: batch,
             turn: Turn::default(),
             encoded: None,
             pending: None,
@@ -152,7 +154,7 @@ impl<'m> Session<'m> {
             stopper: Stopper::default(),
             timings: Timings::default(),
             profiles: None,
-            inputs: None,
+            see: None,
         })
     }
 
@@ -208,8 +210,8 @@ impl<'m> Session<'m> {
     /// From now on measures every step of the model, with a clock that gives nanoseconds. What is needed for it is
     /// allocated here.
     pub fn start_profile(&mut self, clock: Clock) {
-        let vision = self.plan.vision.as_ref().map(|vision| Profile::new(&vision.tape, clock));
-        let [prefill, generate] = [(); 2].map(|()| Profile::new(&self.plan.decode, clock));
+        let vision = self.plan.vision.as_ref().map(|vision| Profile::new(vision.program.need().steps, clock));
+        let [prefill, generate] = [(); 2].map(|()| Profile::new(self.plan.decode.need().steps, clock));
         self.profiles = Some(Box::new(Profiles { encode: vision, prefill, generate }));
     }
 
@@ -286,25 +288,25 @@ impl<'m> Session<'m> {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), Error> {
         let of = prompt.entries.len();
-        let batch = self.plan.decode.max_units();
-        self.cells.clear();
+        let batch = self.plan.decode.need().max_items;
+        self.inputs.clear();
         for (i, entry) in prompt.entries.iter().enumerate().skip(from) {
-            let cell = match entry {
-                Entry::Token(id) => Cell::Token(*id),
+            let input = match entry {
+                Entry::Token(id) => Input::Token(*id),
                 Entry::Row(image, row) => {
                     if self.encoded != Some(*image) {
                         // Its rows take the place of another image's. Text can wait: a pass reads all weights.
-                        if self.cells.iter().any(|cell| matches!(cell, Cell::Row(_))) {
+                        if self.inputs.iter().any(|input| matches!(input, Input::Row(_))) {
                             self.flush(prompt)?;
                         }
                         let shown = prompt.image(*image).ok_or(Error::NoVision)?;
                         self.encode(shown, progress)?;
                     }
-                    Cell::Row(*row)
+                    Input::Row(*row)
                 }
             };
-            self.cells.push(cell);
-            if self.cells.len() == batch || i + 1 == of {
+            self.inputs.push(input);
+            if self.inputs.len() == batch || i + 1 == of {
                 self.flush(prompt)?;
                 progress(Progress::Prefill { done: i + 1, of });
             }
@@ -312,41 +314,39 @@ impl<'m> Session<'m> {
         Ok(())
     }
 
-    /// Decodes the cells gathered and remembers what they were.
+    /// Decodes the inputs gathered and remembers what they were.
     fn flush(&mut self, prompt: &Prompt<'_>) -> Result<(), Error> {
-        if self.cells.is_empty() {
+        if self.inputs.is_empty() {
             return Ok(());
         }
         let since = self.stopper.moment();
         let result = self.decode(Stage::Prefill, self.history.len());
         self.timings.add(Stage::Prefill, self.stopper.since(since));
         result?;
-        let (from, to) = (self.history.len(), self.history.len() + self.cells.len());
+        let (from, to) = (self.history.len(), self.history.len() + self.inputs.len());
         self.history.extend_from_slice(prompt.entries.get(from..to).unwrap_or(&[]));
-        self.cells.clear();
+        self.inputs.clear();
         Ok(())
     }
 
-    /// Decodes the cells gathered, which stand after the first `past` positions.
+    /// Decodes the inputs gathered, which stand after the first `past` positions.
     fn decode(&mut self, stage: Stage, past: usize) -> Result<(), Error> {
-        let (plan, reach) = (&self.plan, self.turn.reach());
+        let reach = self.turn.reach();
         let block = self.block.get_mut(self.skip..).unwrap_or_default();
-        let at = &plan.places;
-        let parts = [at.arena.clone(), at.scratch.clone(), at.cache.clone(), at.rows.clone()];
-        let [arena, scratch, cache, rows] = disjoint(block, parts)?;
-        let cache = Some(Cache { layout: plan.layout, memory: cache });
-        let call = Call { units: self.cells.len(), cells: &self.cells, rows, past, reach, ..Call::default() };
-        let machine = Machine { kernels: plan.kernels, pool: &self.pool };
-        let mut memory = Memory { arena, scratch, cache };
-        let weights = model::weights(&self.files);
+        let at = &self.plan.places;
+        let parts = [at.arena.clone(), at.scratch.clone(), at.state.clone(), at.rows.clone()];
+        let [arena, scratch, state, image_rows] = disjoint(block, parts)?;
+        let (items, inputs) = (self.inputs.len(), &self.inputs[..]);
+        let call = Call { items, inputs, image_rows, past, reach, ..Call::of(model::weights(&self.files)) };
+        let mut memory = Memory { arena, scratch, state };
         let profile = self.profiles.as_mut().and_then(|profiles| profiles.of(stage));
-        let inputs = self.inputs.as_deref_mut().map(|see| see as Inputs<'_>);
+        let inputs = self.see.as_deref_mut().map(|see| see as Inputs<'_>);
         let watch = Watch { observer: None, profile, inputs };
-        let result = plan.decode.run(machine, weights, &mut memory, call, &self.stopper, watch);
-        result.map(|_| ()).map_err(|error| stopped(&self.stopper, error))
+        let result = self.plan.decode.run(&call, &mut memory, watch, &self.stopper);
+        result.map_err(|error| stopped(&self.stopper, error))
     }
 
-    /// Encodes an image's views, one after the other, into the rows that cells refer to.
+    /// Encodes an image's views, one after the other, into the rows that inputs refer to.
     fn encode(&mut self, shown: &Shown<'_>, progress: &mut dyn FnMut(Progress)) -> Result<(), Error> {
         self.encoded = None;
         let since = self.stopper.moment();
@@ -379,33 +379,33 @@ impl<'m> Session<'m> {
         }
         let block = self.block.get_mut(self.skip..).unwrap_or_default();
         let [sheets, scratch] = disjoint(block, [at.sheets.clone(), at.resize.clone()])?;
-        let machine = Machine { kernels: self.plan.kernels, pool: &self.pool };
+        let machine = self.plan.cpu.machine();
         let result = shown.way.make_sheets(machine, frame, sheets, scratch, &self.stopper);
         result.map_err(|error| unseen(&self.stopper, error))
     }
 
     fn encode_view(&mut self, shown: &Shown<'_>, view: u32) -> Result<(), Error> {
-        let plan = &self.plan;
-        let Some(vision) = &plan.vision else { return Err(Error::NoVision) };
+        let plan = &mut self.plan;
+        let Some(vision) = &mut plan.vision else { return Err(Error::NoVision) };
         let at = &plan.places;
         let parts =
             [&at.arena, &at.scratch, &at.view, &at.sheets, &at.rows, &at.int8].map(core::ops::Range::clone);
         let block = self.block.get_mut(self.skip..).unwrap_or_default();
         let [arena, scratch, pixels, sheets, rows, int8] = disjoint(block, parts)?;
         let since = self.stopper.moment();
-        let machine = Machine { kernels: plan.kernels, pool: &self.pool };
-        let written = shown.way.write_view(machine, sheets, view, pixels, &self.stopper);
+        let written = shown.way.write_view(plan.cpu.machine(), sheets, view, pixels, &self.stopper);
         written.map_err(|error| unseen(&self.stopper, error))?;
         self.timings.add(Stage::Resize, self.stopper.since(since));
         let since = self.stopper.moment();
-        let call = Call { units: 1, input: pixels, ..Call::default() };
-        let mut memory = Memory { arena, scratch, cache: None };
         let weights = Weights { files: &self.files, made: bytemuck::cast_slice(int8) };
+        let call = Call { items: 1, rows: pixels, ..Call::of(weights) };
+        let mut memory = Memory { arena: &mut *arena, scratch, state: &mut [] };
         let profile = self.profiles.as_mut().and_then(|profiles| profiles.of(Stage::Encode));
-        let inputs = self.inputs.as_deref_mut().map(|see| see as Inputs<'_>);
+        let inputs = self.see.as_deref_mut().map(|see| see as Inputs<'_>);
         let watch = Watch { observer: None, profile, inputs };
-        let result = vision.tape.run(machine, weights, &mut memory, call, &self.stopper, watch);
-        let out = result.map_err(|error| stopped(&self.stopper, error))?;
+        let result = vision.program.run(&call, &mut memory, watch, &self.stopper);
+        result.map_err(|error| stopped(&self.stopper, error))?;
+        let out = vision.program.output(arena, 1);
         let first = view as usize * out.len();
         let planned = size_of_val(rows);
         let room = rows.get_mut(first..first + out.len());
@@ -433,7 +433,7 @@ impl<'m> Session<'m> {
         let at = &self.plan.places;
         let block = self.block.get_mut(self.skip..).unwrap_or_default();
         let [arena, scratch] = disjoint(block, [at.arena.clone(), at.sampler.clone()])?;
-        let logits = arena.get(self.plan.decode.output_range(1)).unwrap_or(&[]);
+        let logits = self.plan.decode.output(arena, 1);
         if !best.is_empty() {
             logprobs(logits, scratch, best).map_err(unchosen)?;
         }
@@ -467,10 +467,10 @@ impl<'m> Session<'m> {
         if self.outgrows() {
             self.outgrow()?;
         }
-        self.cells.clear();
-        self.cells.push(Cell::Token(id));
+        self.inputs.clear();
+        self.inputs.push(Input::Token(id));
         let result = self.decode(Stage::Generate, self.history.len());
-        self.cells.clear();
+        self.inputs.clear();
         self.timings.add(Stage::Generate, self.stopper.since(since));
         self.ready = result.is_ok();
         result?;

@@ -2,8 +2,8 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-pub use ocelli_kernels::ops::memory::Stored;
 pub use ocelli_models::Preprocess;
+pub use ocelli_tape::KvType as Stored;
 
 /// How a session is made. Start from the default and change what matters.
 #[derive(Clone, Debug, PartialEq)]

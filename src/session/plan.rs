@@ -7,15 +7,15 @@ use crate::model::Model;
 use crate::model::int8::Int8;
 use crate::session::memory_estimate::Bill;
 use crate::session::options::Options;
+use alloc::boxed::Box;
+use alloc::string::String;
 use core::ops::Range;
+use ocelli_kernels::Cpu;
 use ocelli_kernels::cpu::{self, LANES};
-use ocelli_kernels::formats::Format;
-use ocelli_kernels::ops::Kernels;
-use ocelli_kernels::ops::memory::{Layout, Stored};
+#[cfg(feature = "std")]
 use ocelli_kernels::pool::Pool;
-use ocelli_kernels::run::Cache;
-use ocelli_kernels::tape::Tape;
 use ocelli_models::recipe::ImageRecipe;
+use ocelli_tape::{Backend, Format, KvType, Need, PrepareError, Program, StateOptions, Tape};
 
 /// Bytes of text that every position counts for, at least: English has four and a half to a token.
 const TEXT_PER_POSITION: usize = 8;
@@ -31,7 +31,9 @@ const CONTEXT: usize = 4096;
 
 /// The vision tower's part of a plan.
 pub(crate) struct Vision {
-    pub(crate) tape: Tape,
+    pub(crate) program: Box<dyn Program>,
+    /// Whether most of its weights are floats.
+    float: bool,
     pub(crate) recipe: ImageRecipe,
     /// Most visual tokens of an image.
     pub(crate) tokens: Option<u32>,
@@ -42,7 +44,7 @@ pub(crate) struct Vision {
 pub(crate) struct Places {
     pub(crate) arena: Range<usize>,
     pub(crate) scratch: Range<usize>,
-    pub(crate) cache: Range<usize>,
+    pub(crate) state: Range<usize>,
     /// Pixels of a view.
     pub(crate) view: Range<usize>,
     /// Rows of an image in the decoder's space.
@@ -60,15 +62,17 @@ pub(crate) struct Places {
 
 /// What a session will be. See [`Model::plan`].
 pub struct Plan {
-    pub(crate) kernels: &'static dyn Kernels,
+    pub(crate) cpu: Cpu,
     pub(crate) threads: usize,
     #[cfg_attr(not(feature = "std"), allow(dead_code, reason = "one thread"))]
     pub(crate) pin: bool,
     pub(crate) context: usize,
     /// Bytes of text in a prompt, at most.
     pub(crate) text: usize,
-    pub(crate) decode: Tape,
-    pub(crate) layout: Layout,
+    pub(crate) decode: Box<dyn Program>,
+    pub(crate) state: StateOptions,
+    /// See [`Tape::rotates_beyond`].
+    pub(crate) rotates_beyond: Option<usize>,
     pub(crate) vision: Option<Vision>,
     pub(crate) places: Places,
     /// What is to be made of the tower's weights, until it is.
@@ -125,17 +129,22 @@ impl Model<'_> {
 
     fn plan_for(&self, options: &Options) -> Result<Plan, Error> {
         let (context, threads) = self.sizes(options)?;
-        let decode = self.decode(options.batch.min(context))?;
-        let layout = cache_layout(&decode, options.kv, context)?;
-        let (vision, int8) = self.vision(options)?;
+        let cpu = Cpu::new(cpu::choose(options.isa.as_deref())?, threads);
+        let tape = self.decode(options.batch.min(context))?;
+        let state = state_options(&tape, options.kv, context)?;
+        let (rotates_beyond, decode) =
+            (tape.rotates_beyond(), prepare(&cpu, &tape, &state, || self.text_name())?);
+        drop(tape);
+        let (vision, int8) = self.vision(&cpu, options)?;
         let mut plan = Plan {
-            kernels: cpu::choose(options.isa.as_deref())?,
+            cpu,
             threads,
             pin: options.pin,
             context,
             text: text_bytes(context, options.text_bytes),
             decode,
-            layout,
+            state,
+            rotates_beyond,
             vision,
             places: Places::default(),
             int8,
@@ -178,12 +187,18 @@ impl Model<'_> {
     }
 
     /// The vision tower's part, and what is to be made of its weights.
-    fn vision(&self, options: &Options) -> Result<(Option<Vision>, Option<Int8>), Error> {
+    fn vision(&self, cpu: &Cpu, options: &Options) -> Result<(Option<Vision>, Option<Int8>), Error> {
         let Some(encoder) = self.encoder() else { return Ok((None, None)) };
         let (int8, tower) = if options.tower_int8 { Int8::plan(self)?.unzip() } else { (None, None) };
         let recipe = encoder.recipe(options.preprocess);
+        let tape = self.encode(tower.as_deref().unwrap_or(encoder))?;
+        let bytes = |float: bool| {
+            let weights = tape.weights().filter(|(format, _)| format.is_float() == float);
+            weights.map(|(_, bytes)| bytes as u64).sum::<u64>()
+        };
         let vision = Vision {
-            tape: self.encode(tower.as_deref().unwrap_or(encoder))?,
+            program: prepare(cpu, &tape, &StateOptions::NONE, || self.vision_name())?,
+            float: bytes(true) > bytes(false),
             recipe: recipe.map_err(|error| Error::Model { name: self.vision_name(), error })?,
             tokens: options.image_tokens,
         };
@@ -191,20 +206,38 @@ impl Model<'_> {
     }
 }
 
-pub(crate) fn cache_layout(decode: &Tape, kv: Option<Stored>, context: usize) -> Result<Layout, Error> {
+/// How a decoder's keys and values are kept, and for how many positions.
+pub(crate) fn state_options(
+    decode: &Tape,
+    kv: Option<KvType>,
+    capacity: usize,
+) -> Result<StateOptions, Error> {
     let float = decode.weights().all(|(format, _)| format == Format::F32);
-    let stored = kv.unwrap_or(if float { Stored::F32 } else { Stored::F16 });
+    let kv = kv.unwrap_or(if float { KvType::F32 } else { KvType::F16 });
     // Before what the model's heads are: to a build without the code they do not matter.
-    if stored == Stored::Q8_0 && cfg!(not(feature = "kv-q8")) {
+    if kv == KvType::Q8_0 && cfg!(not(feature = "kv-q8")) {
         return Err(Error::LeftOut {
             feature: "kv-q8",
             instead: "keys and values can be kept as f16 and f32",
         });
     }
-    let (_, heads) = decode.cached();
-    let (heads, head_dim) = heads.map_or((0, 0), |h| (h.kv, h.dim));
-    let layout = Layout { stored, heads, head_dim, capacity: context };
-    if layout.fits() { Ok(layout) } else { Err(Error::Kv { head_dim }) }
+    Ok(StateOptions { kv, capacity })
+}
+
+/// A tape for a device; `name` is what messages call its file.
+///
+/// # Errors
+/// The device cannot compute what the tape says.
+pub fn prepare(
+    backend: &dyn Backend,
+    tape: &Tape,
+    state: &StateOptions,
+    name: impl FnOnce() -> String,
+) -> Result<Box<dyn Program>, Error> {
+    backend.prepare(tape, state).map_err(|error| match error {
+        PrepareError::Tape(error) => Error::Tape { name: name(), error },
+        PrepareError::Kv { head_dim, .. } => Error::Kv { head_dim },
+    })
 }
 
 /// As many threads as the machine runs at once, 256 at most.
@@ -232,7 +265,7 @@ impl Plan {
 
     /// The instruction set that will run it.
     pub fn isa(&self) -> &'static str {
-        self.kernels.name()
+        self.cpu.kernels().name()
     }
 
     /// Threads.
@@ -241,8 +274,8 @@ impl Plan {
     }
 
     /// How keys and values are stored.
-    pub fn kv(&self) -> Stored {
-        self.layout.stored
+    pub fn kv(&self) -> KvType {
+        self.state.kv
     }
 
     /// Bytes of text that a prompt may have, its template's words included.
@@ -257,12 +290,7 @@ impl Plan {
 
     /// Whether most of the vision tower's weights are computed with as floats: `Options::tower_int8` would change that.
     pub fn tower_is_float(&self) -> bool {
-        let Some(vision) = &self.vision else { return false };
-        let bytes = |float: bool| {
-            let weights = vision.tape.weights().filter(|(format, _)| format.is_float() == float);
-            weights.map(|(_, bytes)| bytes as u64).sum::<u64>()
-        };
-        bytes(true) > bytes(false)
+        self.vision.as_ref().is_some_and(|vision| vision.float)
     }
 
     /// Bytes of the session's one block.
@@ -286,19 +314,17 @@ impl Plan {
     }
 
     fn place(&mut self, model: &Model<'_>, options: &Options) -> Result<(), Error> {
-        let scratch = |tape: &Tape| tape.scratch(self.context).saturating_mul(self.threads);
-        let (layers, _) = self.decode.cached();
-        let cache = layers.saturating_mul(Cache::cells(&self.layout));
+        let text = self.decode.need();
         let image = self.largest_image(options)?;
         let width = model.decoder().width();
-        let vision = self.vision.as_ref().map_or((0, 0), |v| (v.tape.arena(), scratch(&v.tape)));
+        let vision = self.vision.as_ref().map_or(Need::default(), |v| v.program.need());
         let bytes = |n: usize| n.div_ceil(size_of::<f32>());
         let (memory, tokens) = image.map_or((None, 0), |(memory, tokens)| (Some(memory), tokens as usize));
         let io = |part: fn(&crate::image::Memory) -> usize| bytes(memory.as_ref().map_or(0, part));
         let sizes = [
-            self.decode.arena().max(vision.0),
-            scratch(&self.decode).max(vision.1),
-            cache,
+            text.arena.max(vision.arena),
+            text.scratch.max(vision.scratch),
+            text.state,
             io(|m| m.view),
             tokens.saturating_mul(width),
             io(|m| m.sheets),
@@ -316,7 +342,7 @@ impl Plan {
         for (range, size) in ranges.iter_mut().zip(sizes) {
             *range = next(size).ok_or(Error::OutOfMemory { bytes: usize::MAX })?;
         }
-        let [arena, scratch_at, cache, view, rows, sheets, resize, sampler, int8] = ranges;
+        let [arena, scratch, state, view, rows, sheets, resize, sampler, int8] = ranges;
         // In 64 bits, wherever this runs: the cells fit a `usize`, their bytes may not.
         let words = |n: usize| (n as u64).saturating_mul(size_of::<f32>() as u64);
         let cells = |r: &Range<usize>| words(r.len());
@@ -328,26 +354,15 @@ impl Plan {
             text_weights,
             vision_weights,
             vision_int8: cells(&int8),
-            tables: (model.tokenizer().table_bytes() + self.tapes()) as u64,
-            arena: cells(&arena).saturating_add(cells(&scratch_at)),
-            text_arena: words(self.decode.arena().saturating_add(scratch(&self.decode))),
-            vision_arena: words(vision.0.saturating_add(vision.1)),
-            kv: cells(&cache),
+            tables: (model.tokenizer().table_bytes() + text.tables + vision.tables) as u64,
+            arena: cells(&arena).saturating_add(cells(&scratch)),
+            text_arena: words(text.arena.saturating_add(text.scratch)),
+            vision_arena: words(vision.arena.saturating_add(vision.scratch)),
+            kv: cells(&state),
             io: io.saturating_add(decoded).saturating_add(self.context as u64 * 16),
             prompt: self.prompt_work(model),
         };
-        self.places = Places {
-            arena,
-            scratch: scratch_at,
-            cache,
-            view,
-            rows,
-            sheets,
-            resize,
-            sampler,
-            int8,
-            cells: end,
-        };
+        self.places = Places { arena, scratch, state, view, rows, sheets, resize, sampler, int8, cells: end };
         Ok(())
     }
 
@@ -357,24 +372,21 @@ impl Plan {
         work.saturating_add(self.context.saturating_mul(PER_POSITION)) as u64
     }
 
-    /// The session's threads.
+    /// Starts the session's threads.
     #[cfg(feature = "std")]
-    pub(crate) fn pool(&self) -> Result<Pool, Error> {
-        if !self.pin {
-            return Ok(Pool::new(self.threads));
+    pub(crate) fn start(&self) -> Result<(), Error> {
+        if self.pin {
+            let processors = crate::session::affinity::for_threads(self.threads).map_err(Error::Pin)?;
+            log::info!("threads are kept to processors {processors:?}, of which the first is the caller's");
+            self.cpu.start(Pool::pinned(&processors).map_err(Error::Pin)?);
         }
-        let processors = crate::session::affinity::for_threads(self.threads).map_err(Error::Pin)?;
-        log::info!("threads are kept to processors {processors:?}, of which the first is the caller's");
-        Pool::pinned(&processors).map_err(Error::Pin)
+        self.cpu.pool();
+        Ok(())
     }
 
-    /// The session's one thread.
+    /// There is one thread.
     #[cfg(not(feature = "std"))]
-    pub(crate) fn pool(&self) -> Result<Pool, Error> {
-        Ok(Pool::new(self.threads))
-    }
-
-    fn tapes(&self) -> usize {
-        self.decode.bytes() + self.vision.as_ref().map_or(0, |v| v.tape.bytes())
+    pub(crate) fn start(&self) -> Result<(), Error> {
+        Ok(())
     }
 }

@@ -1,15 +1,17 @@
 //! Time of every step of a session's tapes, and what the files call the weights of a step.
 
+#[cfg(feature = "std")]
 use crate::error::Error;
+#[cfg(feature = "std")]
 use crate::model::{Model, TowerFiles};
 use crate::session::timings::Stage;
+#[cfg(feature = "std")]
 use alloc::string::{String, ToString};
+#[cfg(feature = "std")]
 use alloc::vec::Vec;
-pub use ocelli_kernels::profile::{Clock, Profile, Spent};
-pub use ocelli_kernels::tape::Rows;
-use ocelli_kernels::tape::Tape;
-use ocelli_kernels::weight::Weight;
-pub use ocelli_kernels::work::{Description, Work};
+pub use ocelli_tape::{Clock, Description, Profile, Rows, Spent, Work};
+#[cfg(feature = "std")]
+use ocelli_tape::{Program, Weight};
 
 /// One profile per stage; reading a prompt and generating run the same tape in different ways.
 #[derive(Clone, Debug)]
@@ -35,6 +37,7 @@ impl Profiles {
 }
 
 /// A step as people know it.
+#[cfg(feature = "std")]
 #[derive(Clone, Debug)]
 pub struct NamedStep {
     /// What it is.
@@ -43,6 +46,7 @@ pub struct NamedStep {
     pub tensor: Option<String>,
 }
 
+#[cfg(feature = "std")]
 impl crate::Session<'_> {
     /// The steps of the vision tower and of the language model, in the order of their profiles.
     ///
@@ -50,14 +54,16 @@ impl crate::Session<'_> {
     /// The files can no longer be read.
     pub fn steps(&self) -> Result<(Vec<NamedStep>, Vec<NamedStep>), Error> {
         let names = Names::of(self.model())?;
-        let vision = self.plan().vision.as_ref().map_or(Vec::new(), |vision| names.steps(&vision.tape));
-        Ok((vision, names.steps(&self.plan().decode)))
+        let vision = self.plan().vision.as_ref().map_or(Vec::new(), |vision| names.steps(&*vision.program));
+        Ok((vision, names.steps(&*self.plan().decode)))
     }
 }
 
 /// Tensors by their place: file, offset, name.
+#[cfg(feature = "std")]
 struct Names(Vec<(usize, usize, String)>);
 
+#[cfg(feature = "std")]
 impl Names {
     fn of(model: &Model<'_>) -> Result<Names, Error> {
         let mut names = Vec::new();
@@ -69,9 +75,9 @@ impl Names {
         Ok(Names(names))
     }
 
-    fn steps(&self, tape: &Tape) -> Vec<NamedStep> {
+    fn steps(&self, program: &dyn Program) -> Vec<NamedStep> {
         let named = |step: Description| NamedStep { tensor: step.weight.and_then(|w| self.find(&w)), step };
-        tape.descriptions().map(named).collect()
+        program.steps().into_iter().map(named).collect()
     }
 
     fn find(&self, weight: &Weight) -> Option<String> {
@@ -82,6 +88,7 @@ impl Names {
 }
 
 /// Adds a tower's tensors; gives the number of the file after its last.
+#[cfg(feature = "std")]
 fn list(
     tower: &TowerFiles<'_>,
     first: usize,

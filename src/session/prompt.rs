@@ -8,8 +8,8 @@ use crate::session::plan::Plan;
 use crate::tokenizer::{Joined, Special};
 use alloc::vec::Vec;
 use ocelli_kernels::pool::{Interrupt, Never};
-use ocelli_kernels::run::RunError;
 use ocelli_models::Piece;
+use ocelli_tape::RunError;
 
 /// An image as the model is shown it: RGB, three bytes a pixel, rows without gaps.
 #[derive(Clone, Copy, Debug)]

@@ -7,17 +7,12 @@
 use crate::Options;
 use crate::error::Error;
 use crate::model::{Model, weights};
-use crate::session::plan::{cache_layout, default_threads};
+use crate::session::plan::{default_threads, prepare, state_options};
 use crate::session::zeroed;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::ops::Range;
-use ocelli_kernels::cpu;
-use ocelli_kernels::ops::Kernels;
-use ocelli_kernels::ops::embed::Cell;
-use ocelli_kernels::ops::memory::Layout;
-use ocelli_kernels::pool::{Never, Pool};
-use ocelli_kernels::run::{Cache, Call, Inputs, Machine, Memory, Observer, Watch};
-use ocelli_kernels::tape::Tape;
+use ocelli_kernels::{Cpu, cpu};
+use ocelli_tape::{Backend, Call, Input, Inputs, Memory, Never, Observer, Program, Watch};
 
 /// Rows of a call: enough that a panel of weights is used many times, few enough that their logits are some megabytes.
 pub const BATCH: usize = 64;
@@ -25,16 +20,14 @@ pub const BATCH: usize = 64;
 /// A language model and the memory it reads in.
 pub struct Scorer<'m> {
     files: Vec<&'m [u8]>,
-    kernels: &'static dyn Kernels,
-    pool: Pool,
     /// The logits of every row, and of none but the last.
-    every: Tape,
-    last: Tape,
-    layout: Layout,
+    every: Box<dyn Program>,
+    last: Box<dyn Program>,
+    context: usize,
     arena: Vec<f32>,
     scratch: Vec<f32>,
-    cache: Vec<f32>,
-    cells: Vec<Cell>,
+    state: Vec<f32>,
+    inputs: Vec<Input>,
     past: usize,
 }
 
@@ -45,22 +38,37 @@ impl<'m> Scorer<'m> {
     /// An option that makes no sense, or memory that cannot be had.
     pub fn new(model: &'m Model<'_>, options: &Options, context: usize) -> Result<Scorer<'m>, Error> {
         let threads = options.threads.unwrap_or_else(default_threads);
+        let cpu = Cpu::new(cpu::choose(options.isa.as_deref())?, threads);
+        Scorer::on(&cpu, model, options, context)
+    }
+
+    /// The same on a device, of which options choose no more than how keys and values are stored.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn on(
+        backend: &dyn Backend,
+        model: &'m Model<'_>,
+        options: &Options,
+        context: usize,
+    ) -> Result<Scorer<'m>, Error> {
         let untaped = |error| Error::Tape { name: model.text_name(), error };
         let (every, last) = (model.decoder().decode_every(BATCH).map_err(untaped)?, model.decode(BATCH)?);
-        let layout = cache_layout(&every, options.kv, context)?;
-        let (layers, _) = every.cached();
-        let scratch = every.scratch(context).max(last.scratch(context));
+        let state = state_options(&every, options.kv, context)?;
+        let prepare = |tape| prepare(backend, tape, &state, || model.text_name());
+        let (mut every, mut last) = (prepare(&every)?, prepare(&last)?);
+        let (a, b, files) = (every.need(), last.need(), model.files());
+        every.load(&weights(&files))?;
+        last.load(&weights(&files))?;
         Ok(Scorer {
-            files: model.files(),
-            kernels: cpu::choose(options.isa.as_deref())?,
-            pool: Pool::new(threads),
-            arena: zeroed(every.arena().max(last.arena()))?,
-            scratch: zeroed(scratch.saturating_mul(threads))?,
-            cache: zeroed(layers.saturating_mul(Cache::cells(&layout)))?,
-            cells: Vec::with_capacity(BATCH),
+            files,
+            arena: zeroed(a.arena.max(b.arena))?,
+            scratch: zeroed(a.scratch.max(b.scratch))?,
+            state: zeroed(a.state)?,
+            inputs: Vec::with_capacity(BATCH),
             every,
             last,
-            layout,
+            context,
             past: 0,
         })
     }
@@ -76,8 +84,7 @@ impl<'m> Scorer<'m> {
     /// # Errors
     /// The context is full.
     pub fn read(&mut self, ids: &[u32], logits: bool) -> Result<&[f32], Error> {
-        let range = self.tokens(ids, logits, Watch::default())?;
-        Ok(self.arena.get(range).unwrap_or(&[]))
+        self.tokens(ids, logits, Watch::default())
     }
 
     /// The same with logits, for somebody who sees what linear maps are given.
@@ -89,42 +96,46 @@ impl<'m> Scorer<'m> {
         Ok(())
     }
 
-    fn tokens(&mut self, ids: &[u32], logits: bool, watch: Watch<'_>) -> Result<Range<usize>, Error> {
-        let mut cells = core::mem::take(&mut self.cells);
-        cells.clear();
-        cells.extend(ids.iter().map(|id| Cell::Token(*id)));
-        let range = self.run(&cells, &[], logits, watch);
-        self.cells = cells;
-        range
+    fn tokens(&mut self, ids: &[u32], logits: bool, watch: Watch<'_>) -> Result<&[f32], Error> {
+        let mut inputs = core::mem::take(&mut self.inputs);
+        inputs.clear();
+        inputs.extend(ids.iter().map(|id| Input::Token(*id)));
+        let result = self.run(&inputs, &[], logits, watch);
+        self.inputs = inputs;
+        result?;
+        Ok(self.output(logits, ids.len()))
     }
 
-    /// The same for tokens and rows of images, with somebody who looks on: logits of every cell.
+    /// The same for tokens and rows of images, with somebody who looks on: logits of every input.
     ///
     /// # Errors
     /// As [`read`](Scorer::read).
-    pub fn watch(&mut self, cells: &[Cell], rows: &[f32], observer: Observer<'_>) -> Result<&[f32], Error> {
+    pub fn watch(&mut self, inputs: &[Input], rows: &[f32], observer: Observer<'_>) -> Result<&[f32], Error> {
         let watch = Watch { observer: Some(observer), ..Watch::default() };
-        let range = self.run(cells, rows, true, watch)?;
-        Ok(self.arena.get(range).unwrap_or(&[]))
+        self.run(inputs, rows, true, watch)?;
+        Ok(self.output(true, inputs.len()))
     }
 
-    /// Gives where in the arena the result is.
+    fn output(&self, logits: bool, items: usize) -> &[f32] {
+        let program = if logits { &self.every } else { &self.last };
+        program.output(&self.arena, items)
+    }
+
     fn run(
         &mut self,
-        cells: &[Cell],
-        rows: &[f32],
+        inputs: &[Input],
+        image_rows: &[f32],
         logits: bool,
         watch: Watch<'_>,
-    ) -> Result<Range<usize>, Error> {
-        let tape = if logits { &self.every } else { &self.last };
-        let cache = Some(Cache { layout: self.layout, memory: &mut self.cache });
-        let mut memory = Memory { arena: &mut self.arena, scratch: &mut self.scratch, cache };
+    ) -> Result<(), Error> {
+        let program = if logits { &mut self.every } else { &mut self.last };
+        let (arena, scratch, state) = (&mut self.arena, &mut self.scratch, &mut self.state);
+        let mut memory = Memory { arena, scratch, state };
         // The context of a scorer is as long as its text.
-        let (past, reach) = (self.past, self.layout.capacity);
-        let call = Call { units: cells.len(), cells, rows, past, reach, ..Call::default() };
-        let machine = Machine { kernels: self.kernels, pool: &self.pool };
-        tape.run(machine, weights(&self.files), &mut memory, call, &Never, watch)?;
-        self.past += cells.len();
-        Ok(tape.output_range(cells.len()))
+        let (items, past, reach) = (inputs.len(), self.past, self.context);
+        let call = Call { items, inputs, image_rows, past, reach, ..Call::of(weights(&self.files)) };
+        program.run(&call, &mut memory, watch, &Never)?;
+        self.past += items;
+        Ok(())
     }
 }

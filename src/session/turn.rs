@@ -8,7 +8,7 @@ use super::Session;
 use crate::error::Error;
 use crate::session::prompt::Entry;
 use crate::session::timings::Stage;
-use ocelli_kernels::ops::embed::Cell;
+use ocelli_tape::Input;
 
 /// What the cache was computed for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -23,7 +23,7 @@ pub(super) enum Turn {
 }
 
 impl Turn {
-    /// For [`Call::reach`](ocelli_kernels::run::Call::reach).
+    /// For [`Call::reach`](ocelli_tape::Call::reach).
     pub(super) fn reach(self) -> usize {
         if self == Turn::Short { 0 } else { usize::MAX }
     }
@@ -31,7 +31,7 @@ impl Turn {
 
 impl Session<'_> {
     fn turn_of(&self, positions: usize) -> Turn {
-        match self.plan.decode.turns_beyond() {
+        match self.plan.rotates_beyond {
             Some(most) if positions > most => Turn::Long,
             _ => Turn::Short,
         }
@@ -59,15 +59,15 @@ impl Session<'_> {
             return Err(Error::PixelsGone { image });
         }
         self.turn = Turn::Mixed;
-        let batch = self.plan.decode.max_units();
+        let batch = self.plan.decode.need().max_items;
         for start in (0..self.history.len()).step_by(batch) {
-            self.cells.clear();
-            self.cells.extend(self.history.iter().skip(start).take(batch).map(|entry| match entry {
-                Entry::Token(id) => Cell::Token(*id),
-                Entry::Row(_, row) => Cell::Row(*row),
+            self.inputs.clear();
+            self.inputs.extend(self.history.iter().skip(start).take(batch).map(|entry| match entry {
+                Entry::Token(id) => Input::Token(*id),
+                Entry::Row(_, row) => Input::Row(*row),
             }));
             let result = self.decode(Stage::Generate, start);
-            self.cells.clear();
+            self.inputs.clear();
             result?;
         }
         self.turn = Turn::Long;

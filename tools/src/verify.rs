@@ -29,8 +29,7 @@
 use ocelli::Model;
 use ocelli::low_level::{BATCH, Scorer};
 use ocelli::{Options, Stored};
-use ocelli_kernels::ops::embed::Cell;
-use ocelli_kernels::tape::Mark;
+use ocelli_tape::{Input, Probe};
 use std::collections::BTreeMap;
 
 mod dump;
@@ -101,7 +100,7 @@ impl Stage {
 /// Values of marked stages, gathered over the calls of a run: name, index, rows.
 type Marks = BTreeMap<(&'static str, usize), Vec<f32>>;
 
-fn gather(marks: &mut Marks) -> impl FnMut(&Mark, &[f32]) {
+fn gather(marks: &mut Marks) -> impl FnMut(&Probe, &[f32]) {
     |mark, values| marks.entry((mark.name, mark.index)).or_default().extend_from_slice(values)
 }
 
@@ -156,7 +155,7 @@ fn decoder(model: &Model<'_>, dump: &Dump, options: &Options) -> Result<Vec<Stag
 }
 
 /// What the decoder reads.
-fn cells(dump: &Dump, ids: &[u32]) -> Result<Vec<Cell>, Failure> {
+fn cells(dump: &Dump, ids: &[u32]) -> Result<Vec<Input>, Failure> {
     let is_image = dump.numbers("is_image")?.unwrap_or_else(|| vec![0; ids.len()]);
     if is_image.len() != ids.len() {
         return Err(Failure::Lengths {
@@ -168,13 +167,13 @@ fn cells(dump: &Dump, ids: &[u32]) -> Result<Vec<Cell>, Failure> {
     }
     let mut row = 0;
     let cells = ids.iter().zip(&is_image).map(|(id, is_image)| match is_image {
-        0 => Cell::Token(*id),
+        0 => Input::Token(*id),
         _ => {
             row += 1;
-            Cell::Row(row - 1)
+            Input::Row(row - 1)
         }
     });
-    let cells: Vec<Cell> = cells.collect();
+    let cells: Vec<Input> = cells.collect();
     let rows = dump.get("image_rows").map_or(0, |array| array.shape.first().copied().unwrap_or(0));
     match row as usize {
         marked if marked == rows || marked == 0 => Ok(cells),

@@ -13,7 +13,7 @@
 //! byte arrays, which is read where the file lies in memory; its codes come out 32 at a time, in the registers of an
 //! instruction set ([`Isa::C`]), by the few operations on bytes that all formats are made of.
 //!
-//! To add a format: one file, and one line in the list below.
+//! To add a format: one file, one line in the list below, and one in `ocelli_tape::format`, which has its sizes.
 //!
 //! A firmware takes the families it needs (features `small-quants`, `k-quants`, `iq-quants`, `halves`): each format costs a
 //! linear map of its own. For a build without a format, its type is one that cannot be computed with.
@@ -21,6 +21,8 @@
 use crate::array::map;
 use crate::cpu::{Isa, Task};
 use core::marker::PhantomData;
+
+pub use ocelli_tape::Format;
 
 mod float;
 #[cfg(feature = "iq-quants")]
@@ -146,7 +148,7 @@ pub trait Float: Copy + Send + Sync + 'static {
     fn decode<I: Isa>(isa: I, bytes: &[u8], out: &mut [f32]);
 }
 
-/// Something to be done for a format that is known only at run time; see [`Format::visit`].
+/// Something to be done for a format that is known only at run time; see [`visit`].
 pub trait Visitor {
     /// What it gives.
     type Out;
@@ -157,102 +159,44 @@ pub trait Visitor {
 }
 
 macro_rules! formats {
-    ($($(#[$when:meta])* $name:ident = $id:literal, $kind:ident $file:ident::$ty:ident;)*) => {
-        /// The formats that can be computed with; the numbers are GGML's type ids, as GGUF files store them.
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-        #[repr(u8)]
-        #[allow(non_camel_case_types, reason = "the specification's names")]
-        pub enum Format {
-            $($(#[$when])* #[doc = concat!("`", stringify!($name), "`, GGML type ", stringify!($id), ".")] $name = $id,)*
-        }
-
-        impl Format {
-            /// Every format, by ascending type id.
-            pub const ALL: &[Format] = &[$($(#[$when])* Format::$name,)*];
-
-            /// The name GGML prints, for example `Q4_K`.
-            pub const fn name(self) -> &'static str { match self { $($(#[$when])* Format::$name => stringify!($name),)* } }
-
-            /// Calls the visitor with the type behind this format.
-            #[inline(always)]
-            pub fn visit<V: Visitor>(self, visitor: V) -> V::Out {
-                match self { $($(#[$when])* Format::$name => visitor.$kind::<$file::$ty>(),)* }
-            }
+    ($($(#[$when:meta])* $name:ident: $kind:ident $file:ident::$ty:ident;)*) => {
+        /// Calls the visitor with the type behind a format.
+        #[inline(always)]
+        pub fn visit<V: Visitor>(format: Format, visitor: V) -> V::Out {
+            match format { $($(#[$when])* Format::$name => visitor.$kind::<$file::$ty>(),)* }
         }
     };
 }
 
 formats! {
-    F32    = 0,  float     float::F32;
+    F32: float float::F32;
     #[cfg(feature = "halves")]
-    F16    = 1,  float     float::F16;
+    F16: float float::F16;
     #[cfg(feature = "small-quants")]
-    Q4_0   = 2,  quantized q4_0::Q4_0;
+    Q4_0: quantized q4_0::Q4_0;
     #[cfg(feature = "small-quants")]
-    Q4_1   = 3,  quantized q4_1::Q4_1;
+    Q4_1: quantized q4_1::Q4_1;
     #[cfg(feature = "small-quants")]
-    Q5_0   = 6,  quantized q5_0::Q5_0;
+    Q5_0: quantized q5_0::Q5_0;
     #[cfg(feature = "small-quants")]
-    Q5_1   = 7,  quantized q5_1::Q5_1;
-    Q8_0   = 8,  quantized q8_0::Q8_0;
+    Q5_1: quantized q5_1::Q5_1;
+    Q8_0: quantized q8_0::Q8_0;
     #[cfg(feature = "k-quants")]
-    Q2_K   = 10, quantized q2_k::Q2K;
+    Q2_K: quantized q2_k::Q2K;
     #[cfg(feature = "k-quants")]
-    Q3_K   = 11, quantized q3_k::Q3K;
+    Q3_K: quantized q3_k::Q3K;
     #[cfg(feature = "k-quants")]
-    Q4_K   = 12, quantized q4_k::Q4K;
+    Q4_K: quantized q4_k::Q4K;
     #[cfg(feature = "k-quants")]
-    Q5_K   = 13, quantized q5_k::Q5K;
+    Q5_K: quantized q5_k::Q5K;
     #[cfg(feature = "k-quants")]
-    Q6_K   = 14, quantized q6_k::Q6K;
+    Q6_K: quantized q6_k::Q6K;
     #[cfg(feature = "iq-quants")]
-    IQ4_NL = 20, quantized iq4_nl::IQ4NL;
+    IQ4_NL: quantized iq4_nl::IQ4NL;
     #[cfg(feature = "iq-quants")]
-    IQ4_XS = 23, quantized iq4_xs::IQ4XS;
+    IQ4_XS: quantized iq4_xs::IQ4XS;
     #[cfg(feature = "halves")]
-    BF16   = 30, float     float::BF16;
-}
-
-impl Format {
-    /// The format with this GGML type id, if it can be computed with.
-    pub fn from_id(id: u32) -> Option<Format> {
-        Format::ALL.iter().copied().find(|f| *f as u32 == id)
-    }
-
-    /// Values in a block (1 for the float formats).
-    pub fn block(self) -> usize {
-        self.sizes().0
-    }
-
-    /// Bytes of a block.
-    pub fn bytes(self) -> usize {
-        self.sizes().1
-    }
-
-    /// Whether the values are stored as floating-point numbers.
-    pub fn is_float(self) -> bool {
-        self.sizes().0 == 1
-    }
-
-    /// Bytes of a row of `width` values, if the width is a whole number of blocks and the size can be represented.
-    pub fn row_bytes(self, width: usize) -> Option<usize> {
-        let (block, bytes) = self.sizes();
-        if width.is_multiple_of(block) { (width / block).checked_mul(bytes) } else { None }
-    }
-
-    fn sizes(self) -> (usize, usize) {
-        struct Sizes;
-        impl Visitor for Sizes {
-            type Out = (usize, usize);
-            fn quantized<F: Quantized>(self) -> (usize, usize) {
-                (F::BLOCK, F::BYTES)
-            }
-            fn float<F: Float>(self) -> (usize, usize) {
-                (1, F::BYTES)
-            }
-        }
-        self.visit(Sizes)
-    }
+    BF16: float float::BF16;
 }
 
 /// Decodes values of one row, starting at its first byte: as many as `out` holds, a whole number of blocks.
@@ -272,7 +216,7 @@ pub fn decode<I: Isa>(isa: I, format: Format, bytes: &[u8], out: &mut [f32]) {
             self.0.enter(Values::<F>(self.1, self.2, PhantomData));
         }
     }
-    format.visit(Decode(isa, bytes, out));
+    visit(format, Decode(isa, bytes, out));
 }
 
 /// Decoding of a quantized format.

@@ -14,48 +14,34 @@
 //! while the rows are in the nearest cache ([`super::linear`]). No intermediate is a subnormal number, with which such a core
 //! takes ten times as long.
 
-use super::Kernel;
+use super::{Kernel, Operands, Operation};
 use crate::cpu::{Isa, LANES};
 use crate::math;
 use crate::tile::Tile;
+use alloc::format;
+use alloc::string::String;
+use ocelli_tape::RunError;
 
-/// Which nonlinearity.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Activation {
-    /// y = x.
-    #[default]
-    None,
-    /// The exact GELU.
-    GeluErf,
-    /// The tanh approximation.
-    GeluTanh,
-    /// The sigmoid approximation.
-    GeluQuick,
-    /// SiLU, also called swish.
-    Silu,
-    /// max(0, x).
-    Relu,
-}
+pub use ocelli_tape::Activation;
 
-impl Activation {
-    #[inline(always)]
-    pub(crate) fn apply<I: Isa>(self, isa: I, x: I::F) -> I::F {
-        match self {
-            Activation::None => x,
-            Activation::GeluErf => {
-                let y = math::erf(isa, isa.mul(x, isa.splat(core::f32::consts::FRAC_1_SQRT_2)));
-                isa.mul(isa.mul(x, isa.splat(0.5)), isa.add(isa.splat(1.0), y))
-            }
-            Activation::GeluTanh => {
-                // 2·√(2/π) · x · (1 + 0.044715 x²)
-                let poly = isa.fma(isa.mul(x, x), isa.splat(0.044_715), isa.splat(1.0));
-                let u = isa.mul(isa.mul(x, isa.splat(1.595_769_2)), poly);
-                isa.mul(x, math::sigmoid(isa, u))
-            }
-            Activation::GeluQuick => isa.mul(x, math::sigmoid(isa, isa.mul(x, isa.splat(1.702)))),
-            Activation::Silu => isa.mul(x, math::sigmoid(isa, x)),
-            Activation::Relu => isa.max(x, isa.splat(0.0)),
+/// The activation of sixteen numbers.
+#[inline(always)]
+pub(crate) fn apply<I: Isa>(activation: Activation, isa: I, x: I::F) -> I::F {
+    match activation {
+        Activation::None => x,
+        Activation::GeluErf => {
+            let y = math::erf(isa, isa.mul(x, isa.splat(core::f32::consts::FRAC_1_SQRT_2)));
+            isa.mul(isa.mul(x, isa.splat(0.5)), isa.add(isa.splat(1.0), y))
         }
+        Activation::GeluTanh => {
+            // 2·√(2/π) · x · (1 + 0.044715 x²)
+            let poly = isa.fma(isa.mul(x, x), isa.splat(0.044_715), isa.splat(1.0));
+            let u = isa.mul(isa.mul(x, isa.splat(1.595_769_2)), poly);
+            isa.mul(x, math::sigmoid(isa, u))
+        }
+        Activation::GeluQuick => isa.mul(x, math::sigmoid(isa, isa.mul(x, isa.splat(1.702)))),
+        Activation::Silu => isa.mul(x, math::sigmoid(isa, x)),
+        Activation::Relu => isa.max(x, isa.splat(0.0)),
     }
 }
 
@@ -78,7 +64,7 @@ impl Kernel for Activate<'_> {
             let x = self.x.get(r * self.width..(r + 1) * self.width).unwrap_or(&[]);
             let up = self.up.and_then(|up| up.get(r * self.width..(r + 1) * self.width)).unwrap_or(&[]);
             for (c, (y, x)) in tile.row(r).chunks_mut(LANES).zip(x.chunks(LANES)).enumerate() {
-                let mut v = self.activation.apply(isa, math::read(isa, x));
+                let mut v = apply(self.activation, isa, math::read(isa, x));
                 if let Some(up) = up.get(c * LANES..) {
                     let up = &up[..up.len().min(LANES)];
                     v = if self.up.is_some() { isa.mul(v, math::read(isa, up)) } else { v };
@@ -86,5 +72,29 @@ impl Kernel for Activate<'_> {
                 math::write(isa, v, y);
             }
         }
+    }
+}
+
+/// [`Activate`] as a step: of one operand, or of a gate and what it gates.
+#[derive(Clone, Copy, Debug)]
+pub struct ActivateStep {
+    pub(crate) activation: Activation,
+    pub(crate) gate: bool,
+}
+
+impl Operation for ActivateStep {
+    type Kernel<'a> = Activate<'a>;
+
+    fn name(&self) -> &'static str {
+        "activation"
+    }
+
+    fn bind<'a>(&self, operands: &Operands<'a>) -> Result<Activate<'a>, RunError> {
+        let (x, up) = (operands.x(), self.gate.then_some(operands.y().x));
+        Ok(Activate { x: x.x, up, width: x.width, activation: self.activation })
+    }
+
+    fn details(&self) -> String {
+        format!(" {:?}", self.activation)
     }
 }

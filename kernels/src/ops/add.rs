@@ -3,11 +3,13 @@
 //! They take as long as the cache that the rows come from, and the compiler's registers suffice: 6 to 8 G values/s out of an
 //! Ice Lake's second level, which copies 9 to 11.
 
-use super::Kernel;
+use super::{Kernel, Operands, Operation, Slot, listed};
 use crate::cpu::Isa;
 use crate::formats;
 use crate::tile::Tile;
-use crate::weight::Matrix;
+use alloc::string::String;
+use ocelli_tape::{Extent, RunError, Work};
+use ocelli_tape::{Matrix, Weight};
 
 /// `y = a + b`, elementwise.
 pub struct Add<'a> {
@@ -52,5 +54,53 @@ impl Kernel for AddTable<'_> {
                 *y += x;
             }
         }
+    }
+}
+
+/// [`Add`] as a step.
+#[derive(Clone, Copy, Debug)]
+pub struct AddStep;
+
+impl Operation for AddStep {
+    type Kernel<'a> = Add<'a>;
+
+    fn name(&self) -> &'static str {
+        "add"
+    }
+
+    fn bind<'a>(&self, operands: &Operands<'a>) -> Result<Add<'a>, RunError> {
+        Ok(Add { a: operands.x().x, b: operands.y().x, width: operands.x().width })
+    }
+
+    fn details(&self) -> String {
+        String::new()
+    }
+}
+
+/// [`AddTable`] as a step.
+#[derive(Clone, Copy, Debug)]
+pub struct AddTableStep(pub(crate) Weight);
+
+impl Operation for AddTableStep {
+    type Kernel<'a> = AddTable<'a>;
+
+    fn name(&self) -> &'static str {
+        "add table"
+    }
+
+    fn weight(&self) -> Option<Weight> {
+        Some(self.0)
+    }
+
+    fn work(&self, _: &Slot, _: &Extent) -> Work {
+        Work::weight(&self.0)
+    }
+
+    fn bind<'a>(&self, operands: &Operands<'a>) -> Result<AddTable<'a>, RunError> {
+        Ok(AddTable { x: operands.x().x, table: operands.matrix(&self.0)? })
+    }
+
+    fn details(&self) -> String {
+        listed(&self.0)
     }
 }

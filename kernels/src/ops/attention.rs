@@ -28,11 +28,14 @@
 //! Scores are summed element by element with lanes as keys; values are added key by key with lanes as elements; the
 //! sum of `p` is sixteen partial sums and one tree. So neither the tile nor the call a row falls into matters.
 
-use super::Kernel;
 use super::memory::{self, Layout, Weights};
+use super::{Kernel, Operands, Operation, Slot, Touch, listed_heads};
 use crate::cpu::{Isa, LANES, Task, apart};
 use crate::math;
 use crate::tile::Tile;
+use alloc::format;
+use alloc::string::String;
+use ocelli_tape::{Extent, Heads, Keys, RunError, Visible, Work};
 
 /// Most queries that go through the keys together: one sum of each is as many as every instruction set has registers for.
 const QUERIES: usize = 6;
@@ -95,6 +98,9 @@ fn successive<const T: usize>(i: usize, query: impl Fn(usize) -> Query) -> [Quer
 }
 
 impl Kernel for Attention<'_> {
+    // The rows of a head one after the other, so that its keys and values stay in the second-level cache.
+    const DOWN: bool = true;
+
     #[inline(always)]
     fn tile<I: Isa>(&self, isa: I, tile: &mut Tile<'_>, scratch: &mut [f32]) {
         let d = self.layout.head_dim;
@@ -274,5 +280,55 @@ impl Task for Softmax<'_> {
             sum = isa.add(sum, e);
         }
         isa.sum(sum)
+    }
+}
+
+/// [`Attention`] as a step: over a slot of state, or over keys and values in the arena.
+#[derive(Clone, Copy, Debug)]
+pub struct AttentionStep {
+    pub(crate) heads: Heads,
+    pub(crate) slot: Option<usize>,
+    pub(crate) visible: Visible,
+    pub(crate) scale: f32,
+}
+
+impl Operation for AttentionStep {
+    type Kernel<'a> = Attention<'a>;
+
+    fn name(&self) -> &'static str {
+        "attention"
+    }
+
+    fn scratch(&self, out: &Slot, capacity: usize) -> usize {
+        let keys = if self.slot.is_some() { capacity } else { out.rows.count(1) };
+        scratch(keys, self.heads.dim)
+    }
+
+    fn work(&self, out: &Slot, extent: &Extent) -> Work {
+        let keys = self.slot.map_or(Keys::Rows, Keys::State);
+        Work::attention(&self.heads, keys, self.visible, out.rows, extent)
+    }
+
+    fn block(&self, _: usize, _: usize) -> (usize, usize) {
+        (ROWS, self.heads.count / self.heads.kv.max(1) * self.heads.dim)
+    }
+
+    fn touches(&self) -> Option<Touch> {
+        self.slot.map(Touch::Reads)
+    }
+
+    fn bind<'a>(&self, operands: &Operands<'a>) -> Result<Attention<'a>, RunError> {
+        let [q, k, v] = operands.inputs;
+        let (keys, values, layout, per_unit, past) = match operands.held {
+            Some(held) => (held.keys, held.values, held.layout, operands.call.items, operands.call.past),
+            None => (k.x, v.x, memory::Layout::of_item(&self.heads, q.per_item), q.per_item, 0),
+        };
+        let groups = self.heads.count / self.heads.kv.max(1);
+        let causal = self.visible == Visible::Causal;
+        Ok(Attention { q: q.x, keys, values, layout, groups, per_unit, past, causal, scale: self.scale })
+    }
+
+    fn details(&self) -> String {
+        format!("{} {:e}", listed_heads(&self.heads, self.slot), self.scale)
     }
 }

@@ -15,35 +15,26 @@
 //! away. (Head by head, whose rows lie kilobytes apart, it was 0.6 to 1.0.) A decoder's come one position at a time
 //! in generation; of a prompt they are written at 1.0 to 1.9 G values/s as binary16, at 0.6 (keys) and 1.3 (values) as codes.
 
-use super::Kernel;
 use super::attention::Abreast;
+use super::{Kernel, Operands, Operation, Slot, Touch, listed_heads};
 use crate::cpu::{Element, Isa, LANES, Task, apart};
 use crate::math;
 use crate::tile::Tile;
+use alloc::string::String;
 use core::ops::Range;
-
-/// How keys and values are stored.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Stored {
-    /// As computed.
-    F32,
-    /// Rounded to binary16.
-    F16,
-    /// 8-bit codes, a scale per 32 elements. A build without the feature `kv-q8` refuses it.
-    Q8_0,
-}
+use ocelli_tape::{Extent, Heads, KvType, RunError, Work};
 
 /// Whether this build has the code for codes.
 const QUANTIZED: bool = cfg!(feature = "kv-q8");
 
 /// Elements of a key or value that share a scale.
-const GROUP: usize = 32;
+const GROUP: usize = KvType::GROUP;
 
 /// Shape of the memory of one layer (and one sequence).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Layout {
     /// How elements are stored.
-    pub stored: Stored,
+    pub stored: KvType,
     /// Key-value heads.
     pub heads: usize,
     /// Elements of a head: even; a multiple of 32 for `Q8_0`.
@@ -55,20 +46,16 @@ pub struct Layout {
 impl Layout {
     /// Whether elements can be stored like this.
     pub fn fits(&self) -> bool {
-        match self.stored {
-            Stored::F32 => true,
-            Stored::F16 => self.head_dim.is_multiple_of(2),
-            Stored::Q8_0 => QUANTIZED && self.head_dim.is_multiple_of(GROUP),
-        }
+        (QUANTIZED || self.stored != KvType::Q8_0) && self.stored.fits(self.head_dim)
     }
 
     /// Cells of a block of sixteen keys.
     pub(crate) fn key_block(&self) -> usize {
         let d = self.head_dim;
         match self.stored {
-            Stored::F32 => LANES * d,
-            Stored::F16 => LANES * d / 2,
-            Stored::Q8_0 => LANES * d / 4 + LANES * d / GROUP,
+            KvType::F32 => LANES * d,
+            KvType::F16 => LANES * d / 2,
+            KvType::Q8_0 => LANES * d / 4 + LANES * d / GROUP,
         }
     }
 
@@ -76,9 +63,9 @@ impl Layout {
     pub(crate) fn value(&self) -> usize {
         let d = self.head_dim;
         match self.stored {
-            Stored::F32 => d,
-            Stored::F16 => d / 2,
-            Stored::Q8_0 => d / 4 + d / GROUP,
+            KvType::F32 => d,
+            KvType::F16 => d / 2,
+            KvType::Q8_0 => d / 4 + d / GROUP,
         }
     }
 
@@ -90,6 +77,16 @@ impl Layout {
     /// Cells of the values of one head, likewise.
     pub fn values(&self) -> usize {
         self.capacity.saturating_mul(self.value())
+    }
+
+    /// Cells of all heads' keys and values, likewise.
+    pub fn cells(&self) -> usize {
+        self.heads.saturating_mul(self.keys().saturating_add(self.values()))
+    }
+
+    /// Of the rows of this call, so many to an item.
+    pub(crate) fn of_item(heads: &Heads, rows: usize) -> Layout {
+        Layout { stored: KvType::F32, heads: heads.kv, head_dim: heads.dim, capacity: rows }
     }
 }
 
@@ -143,7 +140,7 @@ impl Kernel for Keys<'_> {
                 let Some(block) = tile.row(r).get_mut(at..at + size) else { continue };
                 let first = index * LANES;
                 let positions = written.start.max(first)..written.end.min(first + LANES);
-                if I::UNROLLED > 1 && layout.stored == Stored::F32 && positions.len() == LANES {
+                if I::UNROLLED > 1 && layout.stored == KvType::F32 && positions.len() == LANES {
                     let mut rows = [&[0.0; 0][..]; LANES];
                     for (lane, row) in rows.iter_mut().enumerate() {
                         *row = self.0.of(r, first + lane).unwrap_or(&[]);
@@ -164,8 +161,8 @@ impl Kernel for Keys<'_> {
 #[inline(always)]
 fn write_key<I: Isa>(isa: I, layout: &Layout, x: &[f32], lane: usize, block: &mut [f32]) {
     match layout.stored {
-        Stored::F32 => scatter(block, lane, x.iter().copied()),
-        Stored::F16 => {
+        KvType::F32 => scatter(block, lane, x.iter().copied()),
+        KvType::F16 => {
             let block = bytemuck::cast_slice_mut::<f32, u16>(block);
             for (c, x) in x.chunks(LANES).enumerate() {
                 let mut halves = [0; LANES];
@@ -173,8 +170,8 @@ fn write_key<I: Isa>(isa: I, layout: &Layout, x: &[f32], lane: usize, block: &mu
                 scatter(&mut block[c * LANES * LANES..], lane, halves.into_iter().take(x.len()));
             }
         }
-        Stored::Q8_0 if !QUANTIZED => {}
-        Stored::Q8_0 => {
+        KvType::Q8_0 if !QUANTIZED => {}
+        KvType::Q8_0 => {
             let (codes, scales) = block.split_at_mut(LANES * layout.head_dim / 4);
             let codes = bytemuck::cast_slice_mut::<f32, i8>(codes);
             for (g, x) in x.as_chunks::<GROUP>().0.iter().enumerate() {
@@ -224,8 +221,8 @@ impl Kernel for Values<'_> {
                     continue;
                 };
                 match layout.stored {
-                    Stored::F32 => to.copy_from_slice(x),
-                    Stored::F16 => {
+                    KvType::F32 => to.copy_from_slice(x),
+                    KvType::F16 => {
                         let to = bytemuck::cast_slice_mut::<f32, u16>(to);
                         for (to, x) in to.chunks_mut(LANES).zip(x.chunks(LANES)) {
                             let mut halves = [0; LANES];
@@ -233,8 +230,8 @@ impl Kernel for Values<'_> {
                             to.copy_from_slice(&halves[..x.len()]);
                         }
                     }
-                    Stored::Q8_0 if !QUANTIZED => {}
-                    Stored::Q8_0 => {
+                    KvType::Q8_0 if !QUANTIZED => {}
+                    KvType::Q8_0 => {
                         let (codes, scales) = to.split_at_mut(layout.head_dim / 4);
                         let codes = bytemuck::cast_slice_mut::<f32, i8>(codes).as_chunks_mut::<GROUP>().0;
                         for ((x, codes), scale) in x.as_chunks::<GROUP>().0.iter().zip(codes).zip(scales) {
@@ -257,10 +254,10 @@ pub(crate) fn scores<I: Isa, const T: usize, const B: usize>(
 ) -> [[I::F; B]; T] {
     let zero = [[isa.splat(0.0); B]; T];
     match layout.stored {
-        Stored::F32 => products(isa, elements::<f32, B>(blocks), q, zero),
-        Stored::F16 => products(isa, elements::<u16, B>(blocks), q, zero),
-        Stored::Q8_0 if !QUANTIZED => zero,
-        Stored::Q8_0 => {
+        KvType::F32 => products(isa, elements::<f32, B>(blocks), q, zero),
+        KvType::F16 => products(isa, elements::<u16, B>(blocks), q, zero),
+        KvType::Q8_0 if !QUANTIZED => zero,
+        KvType::Q8_0 => {
             let (mut codes, mut scales) = ([&[0.0; 0][..]; B], [&[[0.0; LANES]; 0][..]; B]);
             for b in 0..B {
                 let (c, s) = blocks[b].split_at_checked(LANES * layout.head_dim / 4).unwrap_or_default();
@@ -346,13 +343,13 @@ pub(crate) fn weigh<I: Isa, const N: usize, const B: usize>(
     }
     let width = layout.head_dim;
     match layout.stored {
-        Stored::F32 => apart(isa, Sums { values, width, keys, p, first, sums }),
-        Stored::F16 => {
+        KvType::F32 => apart(isa, Sums { values, width, keys, p, first, sums }),
+        KvType::F16 => {
             let values = bytemuck::cast_slice::<f32, u16>(values);
             apart(isa, Sums { values, width, keys, p, first, sums });
         }
-        Stored::Q8_0 if !QUANTIZED => {}
-        Stored::Q8_0 => scaled_sums(isa, layout, sixteens(values, layout.value(), keys, p), first, sums),
+        KvType::Q8_0 if !QUANTIZED => {}
+        KvType::Q8_0 => scaled_sums(isa, layout, sixteens(values, layout.value(), keys, p), first, sums),
     }
 }
 
@@ -495,4 +492,93 @@ fn scaled_sums<'a, I: Isa, const N: usize, const B: usize>(
         }
     }
     store(isa, y, sums);
+}
+
+/// [`Keys`] as a step: to a slot of state, or to the arena.
+#[derive(Clone, Copy, Debug)]
+pub struct KeysStep {
+    pub(crate) heads: Heads,
+    pub(crate) slot: Option<usize>,
+}
+
+/// [`Values`] as a step, likewise.
+#[derive(Clone, Copy, Debug)]
+pub struct ValuesStep(pub(crate) KeysStep);
+
+impl KeysStep {
+    fn rows<'a>(&self, operands: &Operands<'a>) -> Rows<'a> {
+        let (x, call) = (operands.x(), operands.call);
+        match operands.held {
+            Some(held) => Rows { x: x.x, layout: held.layout, per_unit: call.items, past: call.past },
+            None => {
+                let layout = Layout::of_item(&self.heads, x.per_item);
+                Rows { x: x.x, layout, per_unit: x.per_item, past: 0 }
+            }
+        }
+    }
+
+    /// Sixteen positions of all heads, whose rows lie together; of state a head.
+    fn block(&self) -> (usize, usize) {
+        if self.slot.is_some() { (1, usize::MAX) } else { (self.heads.kv, LANES * self.heads.dim) }
+    }
+
+    fn work(&self, extent: &Extent) -> Work {
+        self.slot.map_or(Work::default(), |_| Work::remember(&self.heads, extent))
+    }
+}
+
+impl Operation for KeysStep {
+    type Kernel<'a> = Keys<'a>;
+
+    fn name(&self) -> &'static str {
+        "keys"
+    }
+
+    fn work(&self, _: &Slot, extent: &Extent) -> Work {
+        self.work(extent)
+    }
+
+    fn block(&self, _: usize, _: usize) -> (usize, usize) {
+        self.block()
+    }
+
+    fn touches(&self) -> Option<Touch> {
+        self.slot.map(Touch::Keys)
+    }
+
+    fn bind<'a>(&self, operands: &Operands<'a>) -> Result<Keys<'a>, RunError> {
+        Ok(Keys(self.rows(operands)))
+    }
+
+    fn details(&self) -> String {
+        listed_heads(&self.heads, self.slot)
+    }
+}
+
+impl Operation for ValuesStep {
+    type Kernel<'a> = Values<'a>;
+
+    fn name(&self) -> &'static str {
+        "values"
+    }
+
+    fn work(&self, _: &Slot, extent: &Extent) -> Work {
+        self.0.work(extent)
+    }
+
+    fn block(&self, _: usize, _: usize) -> (usize, usize) {
+        self.0.block()
+    }
+
+    fn touches(&self) -> Option<Touch> {
+        self.0.slot.map(Touch::Values)
+    }
+
+    fn bind<'a>(&self, operands: &Operands<'a>) -> Result<Values<'a>, RunError> {
+        Ok(Values(self.0.rows(operands)))
+    }
+
+    fn details(&self) -> String {
+        listed_heads(&self.0.heads, self.0.slot)
+    }
 }

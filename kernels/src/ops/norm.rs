@@ -9,12 +9,15 @@
 //! mean, for its variance and for the result, and of each sum one addition waits for the other. An Ice Lake does 1.4 to 2.3 G
 //! values/s (layer norm) and 2.1 to 2.9 (RMS norm): 1.5 % of the time of a view with AVX-512.
 
-use super::Kernel;
+use super::{Kernel, Operands, Operation, Slot, listed, listed_or};
 use crate::cpu::{Isa, LANES};
 use crate::formats;
 use crate::math;
 use crate::tile::Tile;
-use crate::weight::Matrix;
+use alloc::format;
+use alloc::string::String;
+use ocelli_tape::{Extent, RunError, Work};
+use ocelli_tape::{Matrix, Weight};
 
 /// A norm over rows of `width` values.
 pub struct Norm<'a> {
@@ -76,4 +79,52 @@ fn sum<I: Isa>(isa: I, x: &[f32], f: impl Fn(I::F) -> I::F) -> f32 {
         partial = isa.add(partial, f(math::read(isa, x)));
     }
     isa.sum(partial)
+}
+
+/// [`Norm`] as a step.
+#[derive(Clone, Copy, Debug)]
+pub struct NormStep {
+    pub(crate) norm: ocelli_tape::Norm,
+    pub(crate) center: bool,
+}
+
+impl Operation for NormStep {
+    type Kernel<'a> = Norm<'a>;
+
+    fn name(&self) -> &'static str {
+        "norm"
+    }
+
+    fn weight(&self) -> Option<Weight> {
+        Some(self.norm.w)
+    }
+
+    fn scratch(&self, out: &Slot, _: usize) -> usize {
+        scratch(out.width)
+    }
+
+    fn work(&self, _: &Slot, _: &Extent) -> Work {
+        Work::weight(&self.norm.w)
+    }
+
+    fn block(&self, _: usize, _: usize) -> (usize, usize) {
+        (16, usize::MAX)
+    }
+
+    fn bind<'a>(&self, operands: &Operands<'a>) -> Result<Norm<'a>, RunError> {
+        let flat = |w: Weight| Weight { width: w.width * w.height, height: 1, ..w };
+        Ok(Norm {
+            x: operands.x().x,
+            weight: operands.matrix(&flat(self.norm.w))?,
+            bias: operands.optional(self.norm.b.map(flat).as_ref())?,
+            epsilon: self.norm.epsilon,
+            center: self.center,
+        })
+    }
+
+    fn details(&self) -> String {
+        let kind = if self.center { "layer" } else { "rms" };
+        let (w, b) = (listed(&self.norm.w), listed_or(self.norm.b.as_ref()));
+        format!(" {kind}{w}{b} {:e}", self.norm.epsilon)
+    }
 }

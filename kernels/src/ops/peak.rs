@@ -46,6 +46,8 @@ impl Peak {
 }
 
 impl Kernel for Peak {
+    const PRODUCTS: bool = true;
+
     #[inline(always)]
     fn tile<I: Isa>(&self, isa: I, tile: &mut Tile<'_>, _: &mut [f32]) {
         for r in tile.rows() {

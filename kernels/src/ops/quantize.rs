@@ -15,10 +15,12 @@
 //! of what it copies there: the largest of a group's lanes, a division, and the codes wait for each other. The same loops
 //! written with iterators over arrays took twice as long.
 
-use super::Kernel;
+use super::{Kernel, Operands, Operation};
 use crate::cpu::{Isa, LANES};
 use crate::math;
 use crate::tile::Tile;
+use alloc::string::String;
+use ocelli_tape::RunError;
 
 /// Values that share a scale.
 pub const GROUP: usize = 32;
@@ -110,4 +112,24 @@ pub(crate) fn group<I: Isa>(isa: I, x: &[f32; GROUP], codes: &mut [i8; GROUP]) -
     let code = |v| isa.max(isa.min(isa.mul(v, inverse), isa.splat(127.0)), isa.splat(-127.0));
     let [first, second] = codes.as_chunks_mut().0 else { return (0.0, [0; 2]) }; // there are two
     (largest / 127.0, [isa.store_codes(code(a), first), isa.store_codes(code(b), second)])
+}
+
+/// [`Quantize`] as a step.
+#[derive(Clone, Copy, Debug)]
+pub struct QuantizeStep;
+
+impl Operation for QuantizeStep {
+    type Kernel<'a> = Quantize<'a>;
+
+    fn name(&self) -> &'static str {
+        "quantize"
+    }
+
+    fn bind<'a>(&self, operands: &Operands<'a>) -> Result<Quantize<'a>, RunError> {
+        Ok(Quantize { x: operands.x().x, width: operands.x().width })
+    }
+
+    fn details(&self) -> String {
+        String::new()
+    }
 }

@@ -1,10 +1,13 @@
 //! Rows moved about without arithmetic.
 
-use super::Kernel;
+use super::{Kernel, Operands, Operation, Slot, listed};
 use crate::cpu::Isa;
 use crate::formats;
 use crate::tile::Tile;
-use crate::weight::Matrix;
+use alloc::format;
+use alloc::string::String;
+use ocelli_tape::{Extent, RunError, Work};
+use ocelli_tape::{Matrix, Weight};
 
 /// How the rows of a unit (an image view, a token) are rearranged.
 #[derive(Clone, Copy)]
@@ -72,6 +75,68 @@ impl Kernel for Rearrange<'_> {
                 }
                 Move::Last => copy(y, self.row((self.x.len() / self.width.max(1)).saturating_sub(1))),
             }
+        }
+    }
+}
+
+/// [`Rearrange`] as a step.
+#[derive(Clone, Copy, Debug)]
+pub enum RearrangeStep {
+    /// [`Move::Prepend`].
+    Prepend(Weight),
+    /// [`Move::DropFirst`].
+    DropFirst,
+    /// [`Move::Shuffle`].
+    Shuffle {
+        /// Rows of the unit are a square of this side.
+        grid: usize,
+        /// Side of the squares that become one row.
+        factor: usize,
+    },
+    /// [`Move::Last`].
+    Last,
+}
+
+impl Operation for RearrangeStep {
+    type Kernel<'a> = Rearrange<'a>;
+
+    fn name(&self) -> &'static str {
+        match self {
+            RearrangeStep::Prepend(_) => "prepend",
+            RearrangeStep::DropFirst => "drop first",
+            RearrangeStep::Shuffle { .. } => "shuffle",
+            RearrangeStep::Last => "last",
+        }
+    }
+
+    fn weight(&self) -> Option<Weight> {
+        if let RearrangeStep::Prepend(row) = self { Some(*row) } else { None }
+    }
+
+    fn work(&self, _: &Slot, _: &Extent) -> Work {
+        self.weight().map_or(Work::default(), |row| Work::weight(&row))
+    }
+
+    fn reads_all(&self) -> bool {
+        !matches!(self, RearrangeStep::Last)
+    }
+
+    fn bind<'a>(&self, operands: &Operands<'a>) -> Result<Rearrange<'a>, RunError> {
+        let x = operands.x();
+        let to = match self {
+            RearrangeStep::Prepend(row) => Move::Prepend(operands.matrix(row)?),
+            RearrangeStep::DropFirst => Move::DropFirst,
+            RearrangeStep::Shuffle { grid, factor } => Move::Shuffle { grid: *grid, factor: *factor },
+            RearrangeStep::Last => Move::Last,
+        };
+        Ok(Rearrange { x: x.x, width: x.width, per_unit: x.per_item, to })
+    }
+
+    fn details(&self) -> String {
+        match self {
+            RearrangeStep::Prepend(row) => listed(row),
+            RearrangeStep::Shuffle { grid, factor } => format!(" {grid} by {factor}"),
+            RearrangeStep::DropFirst | RearrangeStep::Last => String::new(),
         }
     }
 }

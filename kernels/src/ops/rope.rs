@@ -4,70 +4,19 @@
 //! θᵢ = base^(−2i/d)   angle = position · θᵢ   (a, b) → (a cos − b sin, a sin + b cos)      i = 0 .. d/2 − 1
 //! ```
 //!
-//! The frequencies θ are the model's ([`Rotary`]): those that reach beyond the trained context are changed, and sine and
+//! The frequencies θ are the model's ([`ocelli_tape::Rotary`]): those that reach beyond the trained context are changed, and sine and
 //! cosine may be multiplied by a magnitude. Angles are computed once per call, for all layers and heads, in the precision
 //! the reference uses: frequencies and angles are rounded to `f32`, the sine and cosine of that angle are exact to `f32`.
 //!
 //! Rotation is left to the compiler, which makes it of whole registers: an Ice Lake rotates 1.2 to 2.3 G values/s where pairs
 //! are halves, 0.9 to 1.2 where they are neighbours, one or two hundredths of a prompt's time.
 
-use super::Kernel;
+use super::{Kernel, Operands, Operation};
 use crate::cpu::Isa;
 use crate::tile::Tile;
-use alloc::vec::Vec;
-
-/// Which two elements of a head form pair i.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Pairing {
-    /// (2i, 2i + 1): the paper, and `llama` files.
-    Adjacent,
-    /// (i, i + d/2): GPT-NeoX, and most others.
-    Halves,
-}
-
-/// How a model's positions turn.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Rotary {
-    /// θ, one for each of the d/2 pairs.
-    pub frequencies: Vec<f32>,
-    /// Other frequencies for all positions of a longer text.
-    pub long: Option<Long>,
-    /// What sines and cosines are multiplied by.
-    pub magnitude: f32,
-}
-
-/// Frequencies of a text that is longer than this.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Long {
-    /// The longest text that has the others.
-    pub beyond: usize,
-    /// As many as of the others.
-    pub frequencies: Vec<f32>,
-}
-
-impl Rotary {
-    /// d: the elements of a head that turn.
-    pub fn dim(&self) -> usize {
-        2 * self.frequencies.len()
-    }
-
-    /// The frequencies of a text of so many positions.
-    pub fn of(&self, length: usize) -> &[f32] {
-        match &self.long {
-            Some(long) if length > long.beyond => &long.frequencies,
-            _ => &self.frequencies,
-        }
-    }
-}
-
-/// base^(−2i/d), in the steps in which the reference rounds.
-pub fn frequencies(base: f32, dim: usize) -> Vec<f32> {
-    let frequency = |i: usize| {
-        let exponent = (2 * i) as f32 / dim as f32;
-        1.0 / libm::pow(f64::from(base), f64::from(exponent)) as f32
-    };
-    (0..dim / 2).map(frequency).collect()
-}
+use alloc::format;
+use alloc::string::String;
+use ocelli_tape::{Pairing, RunError};
 
 /// `[rows, d]`: the cosines of all pairs, then the sines.
 pub struct Angles<'a> {
@@ -141,5 +90,57 @@ impl Kernel for Rope<'_> {
                 }
             }
         }
+    }
+}
+
+/// [`Angles`] as a step: which of the program's rotaries.
+#[derive(Clone, Copy, Debug)]
+pub struct AnglesStep(pub(crate) usize);
+
+impl Operation for AnglesStep {
+    type Kernel<'a> = Angles<'a>;
+
+    fn name(&self) -> &'static str {
+        "angles"
+    }
+
+    fn block(&self, _: usize, _: usize) -> (usize, usize) {
+        (64, usize::MAX)
+    }
+
+    fn bind<'a>(&self, operands: &Operands<'a>) -> Result<Angles<'a>, RunError> {
+        let call = operands.call;
+        let rotary = operands.rotaries.get(self.0).ok_or(RunError::Weight)?;
+        Ok(Angles { past: call.past, frequencies: rotary.of(call.length()), magnitude: rotary.magnitude })
+    }
+
+    fn details(&self) -> String {
+        format!(" rotary {}", self.0)
+    }
+}
+
+/// [`Rope`] as a step.
+#[derive(Clone, Copy, Debug)]
+pub struct RopeStep {
+    pub(crate) head_dim: usize,
+    pub(crate) dim: usize,
+    pub(crate) pairing: Pairing,
+}
+
+impl Operation for RopeStep {
+    type Kernel<'a> = Rope<'a>;
+
+    fn name(&self) -> &'static str {
+        "rope"
+    }
+
+    fn bind<'a>(&self, operands: &Operands<'a>) -> Result<Rope<'a>, RunError> {
+        let RopeStep { head_dim, dim, pairing } = *self;
+        let (x, angles) = (operands.x(), operands.y().x);
+        Ok(Rope { x: x.x, angles, width: x.width, head_dim, dim, pairing })
+    }
+
+    fn details(&self) -> String {
+        format!(" {} of {} {:?}", self.dim, self.head_dim, self.pairing)
     }
 }

@@ -17,24 +17,7 @@ mod threads;
 #[cfg(feature = "std")]
 pub use pin::{PinError, allowed};
 
-/// Says when work should stop: a cancel flag, a deadline.
-pub trait Interrupt: Sync {
-    /// Asked before each tile, by every thread, so it should cost less than a microsecond.
-    fn stopped(&self) -> bool;
-}
-
-/// Never stops.
-pub struct Never;
-
-impl Interrupt for Never {
-    fn stopped(&self) -> bool {
-        false
-    }
-}
-
-/// The work was stopped by its [`Interrupt`]; what it was writing is incomplete.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Stopped;
+pub use ocelli_tape::{Interrupt, Never, Stopped};
 
 /// Most regions that tiles are divided into; more threads share them.
 const REGIONS: usize = if cfg!(feature = "std") { 16 } else { 1 };

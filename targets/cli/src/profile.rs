@@ -79,9 +79,10 @@ fn gather(
 fn step(named: &NamedStep, fold: bool) -> String {
     let step = &named.step;
     let rows = match step.rows {
-        Rows::PerUnit(1) => String::new(),
-        Rows::PerUnit(n) => format!(", {n} rows a unit"),
-        Rows::Total(n) => format!(", {n} rows"),
+        Rows { fixed: 0, per_item: 1 } => String::new(),
+        Rows { fixed: 0, per_item } => format!(", {per_item} rows a unit"),
+        Rows { fixed, per_item: 0 } => format!(", {fixed} rows"),
+        Rows { fixed, per_item } => format!(", {per_item} rows a unit and {fixed}"),
     };
     match (&named.tensor, &step.weight) {
         (Some(tensor), Some(weight)) => {

@@ -12,7 +12,7 @@
 use super::device::Device;
 use super::work::{Limits, Seen, decoding, reading};
 use ocelli::{Error, Plan};
-use ocelli_kernels::work::Work;
+use ocelli_tape::Work;
 use serde_json::{Value, json};
 use std::io::{self, Write};
 

@@ -3,7 +3,7 @@
 
 use ocelli::low_level::PlanParts;
 use ocelli::{Error, Plan};
-use ocelli_kernels::work::{Extent, Work};
+use ocelli_tape::{Extent, Work};
 
 /// Limits of a machine, per second.
 #[derive(Clone, Copy, Debug)]
@@ -30,21 +30,21 @@ impl Limits {
 
 /// The size of an encoder's call.
 pub fn one_view() -> Extent {
-    Extent { units: 1, ..Extent::default() }
+    Extent::of(1)
 }
 
 /// What reading so many positions from the first does, in the session's batches.
 pub fn reading(plan: &Plan, length: usize) -> Work {
-    let batch = plan.decoder_tape().max_units().max(1);
-    let call =
-        |past: usize| Extent { units: batch.min(length - past), past, cache: Some(plan.cache_layout()) };
-    (0..length).step_by(batch).map(|past| plan.decoder_tape().work(&call(past))).sum()
+    let (program, kv) = (plan.decoder_program(), plan.kv());
+    let batch = program.need().max_items.max(1);
+    let call = |past: usize| Extent { items: batch.min(length - past), past, kv };
+    (0..length).step_by(batch).map(|past| program.work(&call(past))).sum()
 }
 
 /// What decoding does, token by token.
 pub fn decoding(plan: &Plan, depth: usize, count: usize) -> Work {
-    let call = |past: usize| Extent { units: 1, past, cache: Some(plan.cache_layout()) };
-    (depth..depth + count).map(|past| plan.decoder_tape().work(&call(past))).sum()
+    let call = |past: usize| Extent { items: 1, past, kv: plan.kv() };
+    (depth..depth + count).map(|past| plan.decoder_program().work(&call(past))).sum()
 }
 
 /// What an image becomes, and what that does.
@@ -65,7 +65,7 @@ impl Seen {
     /// # Errors
     /// There is no tower, or it takes no such image.
     pub fn new(plan: &Plan, (width, height): (u32, u32)) -> Result<Seen, Error> {
-        let tape = plan.encoder_tape().ok_or(Error::NoVision)?;
+        let program = plan.encoder_program().ok_or(Error::NoVision)?;
         let way = plan.preprocessor(width, height)?;
         let (views, memory) = (way.plan().views() as usize, way.memory(plan.threads())?);
         let bytes =
@@ -74,7 +74,7 @@ impl Seen {
             views,
             tokens: way.plan().tokens() as usize,
             resize: Work { weight_bytes: bytes, ..Work::default() },
-            tower: (0..views).map(|_| tape.work(&one_view())).sum(),
+            tower: (0..views).map(|_| program.work(&one_view())).sum(),
         })
     }
 }

@@ -5,14 +5,10 @@ use ocelli::Error;
 use ocelli::Model;
 use ocelli::Options;
 use ocelli::image::{Frame, Preprocessor};
-use ocelli::low_level::ModelParts;
-use ocelli::low_level::default_threads;
-use ocelli::low_level::zeroed;
-use ocelli_kernels::cpu;
-use ocelli_kernels::pool::{Never, Pool};
-use ocelli_kernels::run::{Call, Machine, Memory, Watch};
-use ocelli_kernels::weight::Weights;
+use ocelli::low_level::{ModelParts, default_threads, prepare, zeroed};
+use ocelli_kernels::{Cpu, Machine, cpu};
 use ocelli_models::recipe::ImageRecipe;
+use ocelli_tape::{Backend, Call, Memory, Never, StateOptions, Watch, Weights};
 
 /// Every stage of the tower that the dump has.
 pub fn verify(model: &Model<'_>, dump: &Dump, options: &Options) -> Result<Vec<Stage>, Failure> {
@@ -35,17 +31,17 @@ pub fn verify(model: &Model<'_>, dump: &Dump, options: &Options) -> Result<Vec<S
         stages.push(Stage { name: "pixels".into(), found: Difference::Shape { expected, found } });
         return Ok(stages);
     }
-    let pool = Pool::new(options.threads.unwrap_or_else(default_threads));
-    let machine = Machine { kernels: cpu::choose(options.isa.as_deref()).map_err(Error::from)?, pool: &pool };
+    let kernels = cpu::choose(options.isa.as_deref()).map_err(Error::from)?;
+    let cpu = Cpu::new(kernels, options.threads.unwrap_or_else(default_threads));
     if let Some(image) = dump.get("image") {
-        let found = preprocess(machine, &recipe, image, pixels, options.image_tokens)?;
+        let found = preprocessed(cpu.machine(), &recipe, image, pixels, options.image_tokens)?;
         stages.push(Stage { name: "pixels".into(), found });
     }
     let kept = dump.numbers("views")?.unwrap_or_else(|| (0..views as u32).collect());
     if let Some(view) = kept.iter().find(|view| **view as usize >= views) {
         return Err(Failure::Beyond { array: "views", index: *view, of: views });
     }
-    let (marks, rows) = run(machine, model, &recipe, pixels, &kept)?;
+    let (marks, rows) = run(&cpu, model, &recipe, pixels, &kept)?;
     let stage = |name: &str, mark: (&'static str, usize)| {
         let expected = dump.get(name)?;
         let found =
@@ -65,15 +61,17 @@ pub fn verify(model: &Model<'_>, dump: &Dump, options: &Options) -> Result<Vec<S
 
 /// Marks of the kept views, and the rows of all.
 fn run(
-    machine: Machine<'_>,
+    backend: &dyn Backend,
     model: &Model<'_>,
     recipe: &ImageRecipe,
     pixels: &Array,
     kept: &[u32],
 ) -> Result<(Marks, Vec<f32>), Failure> {
     let tape = model.encoder_tape()?.ok_or(Error::NoVision)?;
-    let (mut arena, files) = (zeroed(tape.arena())?, model.files());
-    let mut scratch = zeroed(tape.scratch(0).saturating_mul(machine.pool.threads()))?;
+    let mut program = prepare(backend, &tape, &StateOptions::NONE, || "the mmproj".into())?;
+    let (need, files) = (program.need(), model.files());
+    program.load(&Weights::of(&files)).map_err(Error::from)?;
+    let (mut arena, mut scratch) = (zeroed(need.arena)?, zeroed(need.scratch)?);
     let (mut marks, mut rows) = (Marks::new(), Vec::new());
     let side = recipe.tile as usize;
     for (view, bytes) in pixels.values.chunks_exact(side * side * 3).enumerate() {
@@ -81,11 +79,10 @@ fn run(
         let mut see = gather(&mut marks);
         let keep = kept.contains(&(view as u32));
         let watch = Watch { observer: if keep { Some(&mut see) } else { None }, ..Watch::default() };
-        let mut memory = Memory { arena: &mut arena, scratch: &mut scratch, cache: None };
-        let call = Call { units: 1, input: &input, ..Call::default() };
-        let out =
-            tape.run(machine, Weights::of(&files), &mut memory, call, &Never, watch).map_err(Error::from)?;
-        rows.extend_from_slice(out);
+        let mut memory = Memory { arena: &mut arena, scratch: &mut scratch, state: &mut [] };
+        let call = Call { items: 1, rows: &input, ..Call::of(Weights::of(&files)) };
+        program.run(&call, &mut memory, watch, &Never).map_err(Error::from)?;
+        rows.extend_from_slice(program.output(&arena, 1));
     }
     Ok((marks, rows))
 }
@@ -107,7 +104,7 @@ fn normalised(view: &[f32], recipe: &ImageRecipe) -> Vec<f32> {
 }
 
 /// The picture through our own way. Equal bytes are equal when normalised, and others are not.
-fn preprocess(
+fn preprocessed(
     machine: Machine<'_>,
     recipe: &ImageRecipe,
     image: &Array,

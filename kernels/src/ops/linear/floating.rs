@@ -11,9 +11,9 @@
 use super::{Kind, Lane, turn};
 use crate::cpu::{Isa, LANES};
 use crate::formats::Float;
-use crate::weight::Matrix;
 use core::marker::PhantomData;
 use core::ops::Range;
+use ocelli_tape::Matrix;
 
 /// Inputs that are unpacked at a time: fewer than of codes, as each takes four bytes.
 const STRETCH: usize = 256;

@@ -6,9 +6,9 @@ use super::{Kind, Lane, row, turn};
 use crate::cpu::{Isa, LANES, SPLIT};
 use crate::formats::{PART, Quantized, SPAN};
 use crate::ops::quantize::{self, GROUP, Group};
-use crate::weight::Matrix;
 use core::marker::PhantomData;
 use core::ops::Range;
+use ocelli_tape::Matrix;
 
 /// Inputs that are unpacked at a time.
 const STRETCH: usize = 1024;

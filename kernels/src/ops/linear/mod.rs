@@ -39,22 +39,24 @@ use super::Kernel;
 use crate::array::tabulate;
 use crate::cpu::{Isa, LANES, SPLIT, Task, apart};
 use crate::math;
-use crate::ops::activation::Activation;
+use crate::ops::activation::{self, Activation};
 use crate::tile::Tile;
-use crate::weight::{Matrix, Weight};
 use core::marker::PhantomData;
 use core::ops::Range;
+use ocelli_tape::{Matrix, Weight};
 
 mod floating;
 mod integer;
 mod row;
 mod rows;
+mod step;
 mod steps;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use floating::Floating;
 pub(crate) use integer::Integer;
+pub(crate) use step::LinearStep;
 
 /// The most panels that an instruction set multiplies together.
 const PANELS: usize = if cfg!(target_arch = "x86_64") { 2 } else { 1 };
@@ -326,7 +328,7 @@ impl Task for Finish<'_, '_, '_> {
                 let y = lanes(tile, row, first);
                 let v = math::read(isa, y);
                 let v = if op.bias.is_some() { isa.add(v, isa.load(b)) } else { v };
-                math::write(isa, op.activation.apply(isa, v), y);
+                math::write(isa, activation::apply(op.activation, isa, v), y);
             }
         }
     }

@@ -18,9 +18,9 @@ use super::steps::Steps;
 use crate::cpu::{Isa, LANES, Span};
 use crate::formats::{PART, Quantized, SPAN};
 use crate::ops::quantize::{self, Group};
-use crate::weight::Matrix;
 use core::marker::PhantomData;
 use core::ops::Range;
+use ocelli_tape::Matrix;
 
 /// Groups of activations in a span.
 const PARTS: usize = SPAN / PART;

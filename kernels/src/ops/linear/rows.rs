@@ -2,8 +2,8 @@
 
 use crate::cpu::LANES;
 use crate::formats::{self, Quantized};
-use crate::weight::Matrix;
 use bytemuck::Pod;
+use ocelli_tape::Matrix;
 
 /// Sixteen rows of a matrix: its blocks, and where among them each row begins.
 pub(super) struct Rows<'w, F> {

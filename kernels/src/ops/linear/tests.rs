@@ -2,8 +2,8 @@
 
 use super::{COLUMNS, block};
 use crate::formats::Format;
-use crate::weight::Weight;
 use alloc::format;
+use ocelli_tape::Weight;
 
 #[test]
 fn tiles_are_as_high_as_leaves_enough_of_them() {

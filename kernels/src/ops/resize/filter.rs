@@ -10,39 +10,25 @@
 
 use core::f64::consts::PI;
 
+pub use ocelli_tape::image::Filter;
+
 /// Bits after the binary point of a coefficient: 32 − 8 (pixel) − 2 (head room for overshoot).
 pub(super) const PRECISION_BITS: u32 = 22;
 
-/// A resampling filter. The names are Pillow's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Filter {
-    /// Triangle.
-    Bilinear,
-    /// Keys' cubic with a = −0.5.
-    Bicubic,
-    /// Three-lobed windowed sinc.
-    Lanczos,
+/// Half the filter's width at scale 1, in pixels.
+pub(super) const fn support(filter: Filter) -> f64 {
+    match filter {
+        Filter::Bilinear => 1.0,
+        Filter::Bicubic => 2.0,
+        Filter::Lanczos => 3.0,
+    }
 }
 
-impl Filter {
-    /// Every filter, for tests and menus.
-    pub const ALL: [Self; 3] = [Self::Bilinear, Self::Bicubic, Self::Lanczos];
-
-    /// Half the filter's width at scale 1, in pixels.
-    pub(super) const fn support(self) -> f64 {
-        match self {
-            Self::Bilinear => 1.0,
-            Self::Bicubic => 2.0,
-            Self::Lanczos => 3.0,
-        }
-    }
-
-    fn weight(self, x: f64) -> f64 {
-        match self {
-            Self::Bilinear => bilinear(x),
-            Self::Bicubic => bicubic(x),
-            Self::Lanczos => lanczos(x),
-        }
+fn weight(filter: Filter, x: f64) -> f64 {
+    match filter {
+        Filter::Bilinear => bilinear(x),
+        Filter::Bicubic => bicubic(x),
+        Filter::Lanczos => lanczos(x),
     }
 }
 
@@ -142,14 +128,14 @@ impl Axis {
 
     /// The most taps that any output pixel has: `2·ceil(support) + 1`, never more than the input.
     pub(super) fn most_taps(&self) -> u32 {
-        let support = self.filter.support() * self.stretch;
+        let support = support(self.filter) * self.stretch;
         let whole = support as u64;
         let ceiling = if (whole as f64) < support { whole + 1 } else { whole };
         (2 * ceiling + 1).min(u64::from(self.input)) as u32
     }
 
     fn unsummed(&self, output: u32) -> Taps {
-        let support = self.filter.support() * self.stretch;
+        let support = support(self.filter) * self.stretch;
         let centre = (f64::from(output) + 0.5) * self.scale;
         // `as` truncates towards zero and saturates, which is Pillow's cast and its clamp at once.
         let first = (centre - support + 0.5) as u32;
@@ -200,7 +186,7 @@ impl Axis {
     fn weight(&self, taps: &Taps, tap: u32) -> f64 {
         let inverse = 1.0 / self.stretch;
         let position = (f64::from(tap) + f64::from(taps.first) - taps.centre + 0.5) * inverse;
-        self.filter.weight(position)
+        weight(self.filter, position)
     }
 }
 

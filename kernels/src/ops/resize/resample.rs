@@ -20,38 +20,19 @@ use super::filter::{Axis, Filter};
 use super::pass::{PAIR_BYTES, PANEL_BYTES, TAPS_HEADER, set_coefficient};
 use super::rows::bytes;
 use crate::cpu::LANES;
+pub use ocelli_tape::image::Window;
 
 /// Pillow holds the source box in f32, which is exact up to here.
 const MOST_SIDE: u32 = 1 << 24;
 
-/// A part of an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// First column.
-    pub x: u32,
-    /// First row.
-    pub y: u32,
-    /// Columns.
-    pub width: u32,
-    /// Rows.
-    pub height: u32,
-}
-
-impl Window {
-    /// The whole of an image.
-    pub const fn whole(width: u32, height: u32) -> Self {
-        Self { x: 0, y: 0, width, height }
-    }
-
-    /// Whether the window has pixels and lies inside `width`×`height`.
-    fn check(&self, width: u32, height: u32) -> Result<(), ResizeError> {
-        for (start, length, side) in [(self.x, self.width, width), (self.y, self.height, height)] {
-            if length == 0 || start.checked_add(length).is_none_or(|end| end > side) {
-                return Err(ResizeError::Window { start, length, side });
-            }
+/// Whether a window has pixels and lies inside `width`×`height`.
+fn check(window: Window, width: u32, height: u32) -> Result<(), ResizeError> {
+    for (start, length, side) in [(window.x, window.width, width), (window.y, window.height, height)] {
+        if length == 0 || start.checked_add(length).is_none_or(|end| end > side) {
+            return Err(ResizeError::Window { start, length, side });
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// A resize that has been checked and whose memory is known.
@@ -103,7 +84,7 @@ impl Resample {
     /// # Errors
     /// [`ResizeError::Window`] when it is empty or reaches outside the target.
     pub fn windowed(self, window: Window) -> Result<Self, ResizeError> {
-        window.check(self.horizontal.output, self.vertical.output)?;
+        check(window, self.horizontal.output, self.vertical.output)?;
         Ok(Self { window, ..self })
     }
 

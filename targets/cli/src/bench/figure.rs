@@ -1,7 +1,7 @@
 //! What is measured: a figure, its spread over the runs, and how far it is from what the machine can do.
 
 use crate::work::Limits;
-use ocelli_kernels::work::Work;
+use ocelli_tape::Work;
 use serde_json::{Value, json};
 
 /// Middle and ends of several measurements of the same thing.

@@ -15,8 +15,7 @@ use ocelli::image::Image;
 use ocelli::low_level::{PlanParts, SessionSteps};
 use ocelli::profile::NamedStep;
 use ocelli::{Load, Mmproj, Model, Options, Photo, Segment, Session, Stopper};
-use ocelli_kernels::profile::{Clock, Spent};
-use ocelli_kernels::work::Work;
+use ocelli_tape::{Clock, Spent, Work};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -234,7 +233,7 @@ impl Measured<'_> {
         let (figure, seconds) = time("image encode", |look| look.encode);
         let encode = figure.at(views).against(&tower, Bound::Compute, &limits, seconds);
         let each = of(|look| look.encode).times(1.0 / views.max(1) as f64);
-        let view = plan.encoder_tape().map_or(Work::default(), |tape| tape.work(&one_view()));
+        let view = plan.encoder_program().map_or(Work::default(), |program| program.work(&one_view()));
         let figure = Figure::time(&self.subject, "image encode, a view", each);
         let view = figure.against(&view, Bound::Compute, &limits, each.median);
         let (figure, seconds) = time("image, whole", |look| look.preprocess + look.encode);

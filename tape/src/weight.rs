@@ -1,6 +1,6 @@
-//! Weight matrices, as places in mapped files.
+//! Weight matrices, by handle: where they lie in mapped files.
 
-use crate::formats::Format;
+use crate::format::Format;
 
 /// Where a weight matrix `[height, width]` lies: rows of `width` values in a block format, one after another.
 ///
