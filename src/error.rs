@@ -1,8 +1,8 @@
 //! What can go wrong, one cause each.
 
-use crate::generate::SamplerError;
+use crate::generate::sampler::SamplerError;
 use crate::image::ImageError;
-use crate::session::Bill;
+use crate::session::memory_estimate::Bill;
 use crate::tokenizer::TokenizerError;
 use alloc::string::String;
 use core::fmt;

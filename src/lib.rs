@@ -40,25 +40,61 @@
 //!
 //! The tokens of that (random) model are the same on every machine, for every instruction set and number of threads.
 //!
-//! The feature `full` is all of the library; `std` with some of `images`, `jinja`, `tower-int8`, `unicode`, `formats` (or families of
-//! them), `kv-q8`, `unrolled` and `newer-isas` is what a device needs of it. Without `std` the crate needs an allocator only:
-//! models come from memory ([`Model::from_bytes`]), images as pixels ([`Photo`]) or frames, chat templates are those that
-//! [`chat::template`] knows by their text, and time is measured by a clock that the caller gives ([`Session::set_clock`]). What is left
-//! out is an error where it is asked for.
+//! # Rooms
+//!
+//! From the bottom up; none imports from a later one, and a test holds that (`tests/house/layers.rs`).
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | [`image`] | files and camera frames to patches: decoders, orientation, resizing as the model was trained |
+//! | [`tokenizer`] | text to tokens and back |
+//! | `model` | files opened and checked: [`Model`], [`Load`], [`Mmproj`] |
+//! | `session` | [`Options`], [`Plan`], [`Session`], [`Stopper`], [`Timings`], [`profile`], and [`low_level`] for tools |
+//! | [`generate`] | sampler, text stream, [`generate::Answer`] |
+//! | [`chat`] | messages and chat templates |
+//!
+//! # Features
+//!
+//! The default is `full`: all of the library. A small build takes `default-features = false` and what it needs of these. What is
+//! left out is an error where it is asked for ([`Error::LeftOut`]), never something else instead.
+//!
+//! | feature | brings | costs |
+//! |---|---|---|
+//! | `std` | paths, threads, mapped files, time, instruction sets found at run time | an operating system |
+//! | `images` | [`image::decode`]: JPEG, PNG, WebP, BMP, GIF | code of five decoders |
+//! | `jinja` | any chat template | code of an interpreter |
+//! | `unicode` | normal form C (Qwen2), categories (files that name no pre-tokenizer) | 160 kB of tables |
+//! | `tower-int8` | [`Options::tower_int8`]: a float tower computed in 8 bits | all formats of weights |
+//! | `formats` | every format of weights; by family `small-quants`, `k-quants`, `iq-quants`, `halves`. F32 and Q8_0 are always there | a linear layer for each format |
+//! | `kv-q8` | keys and values in 8 bits | code of a second attention |
+//! | `unrolled` | loops written out: faster attention and decoding | code |
+//! | `newer-isas` | instruction sets beyond the target's, chosen at run time | all kernels once more for each |
+//! | `pocket` | `ocelli::pocket`, a small model inside the program; not in `full` | 8 MB |
+//!
+//! Without `std` the crate needs an allocator only: models come from memory ([`Model::from_bytes`]), images as pixels ([`Photo`])
+//! or frames, chat templates are those that [`chat::template`] knows by their text, and the caller gives a clock
+//! ([`Session::set_clock`]).
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
 
-// From the bottom up: a room uses those above it in this list, and the errors.
-pub mod chat;
 mod error;
-pub mod generate;
+
+// Pictures and text.
 pub mod image;
+pub mod tokenizer;
+
+// Files become a model.
 mod model;
 #[cfg(feature = "pocket")]
 pub mod pocket;
+
+// A model at work.
 mod session;
-pub mod tokenizer;
+
+// What comes out of it, and what goes in.
+pub mod chat;
+pub mod generate;
 
 pub use error::Error;
 #[cfg(feature = "std")]

@@ -39,6 +39,19 @@ impl Part {
     }
 }
 
+impl Model<'_> {
+    /// The file's chat template, compiled, or the built-in one that fits.
+    ///
+    /// # Errors
+    /// The file has none and no built-in one fits, or it cannot be compiled (without `std`: it is not one that is known).
+    pub fn chat_template(&self) -> Result<ChatTemplate, Error> {
+        let files = self.text_files();
+        let shards = files.shards()?;
+        ChatTemplate::from_gguf(shards.first(), self.tokenizer(), self.projector())
+            .map_err(|error| Error::Template { name: files.name.clone(), error })
+    }
+}
+
 /// A model's way to write conversations.
 #[derive(Debug)]
 pub struct Template {

@@ -1,7 +1,7 @@
 //! Generation: tokens chosen by a sampler, their text piece by piece, an answer as the loop around both.
 
 mod answer;
-mod sampler;
+pub(crate) mod sampler;
 mod text_stream;
 
 pub use answer::{Answer, AnswerOptions, Answered, Draft, Reason};

@@ -17,8 +17,9 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::decode::{DecodeOptions, Header, Image, check_size, reserve};
+use super::header::{DecodeOptions, Header, check_size};
 use super::orientation::{Orientation, Turn, turned};
+use super::rgb::{Image, reserve};
 use super::{Format, ImageError};
 
 /// Bytes of a palette.

@@ -18,54 +18,13 @@
 //! is allocated. A panic inside a decoder becomes [`ImageError::Malformed`], and nothing is written about it.
 
 use alloc::string::ToString;
-use alloc::vec::Vec;
 use core::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::Once;
 
-use super::orientation::Orientation;
+use super::header::{DecodeOptions, Header};
+use super::rgb::Image;
 use super::{Format, ImageError, bmp, gif, jpeg, png, webp};
-
-/// What a decoder may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DecodeOptions {
-    /// The most pixels (width · height) that are decoded.
-    pub max_pixels: u64,
-    /// Which way the image is turned.
-    pub orientation: Orientation,
-}
-
-impl Default for DecodeOptions {
-    /// 2^27 pixels, which is 11585×11585 or 384 MiB of RGB; turned as EXIF says.
-    fn default() -> Self {
-        Self { max_pixels: 1 << 27, orientation: Orientation::Exif }
-    }
-}
-
-/// An RGB image: 8 bits per channel, interleaved, rows top-down and packed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Image {
-    /// Width in pixels.
-    pub width: u32,
-    /// Height in pixels.
-    pub height: u32,
-    /// `width · height · 3` bytes.
-    pub data: Vec<u8>,
-}
-
-/// What an image's header tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Header {
-    /// The format.
-    pub format: Format,
-    /// Width in pixels, orientation applied where asked for.
-    pub width: u32,
-    /// Height in pixels, likewise.
-    pub height: u32,
-    /// An upper bound of what [`decode`] has allocated at any one time, in bytes, the image that it
-    /// returns included.
-    pub peak_bytes: u64,
-}
 
 /// Reads the header: enough to plan. Nothing of the image's size is allocated.
 ///
@@ -142,23 +101,4 @@ pub(super) fn guarded<T>(
     DECODING.set(outside);
     let reason = "its decoder found parts of it that contradict each other, and gave up";
     result.unwrap_or_else(|_| Err(ImageError::Malformed { format, reason: reason.to_string() }))
-}
-
-/// Refuses sizes before anything of that size is allocated; gives the number of pixels.
-pub(super) fn check_size(width: u32, height: u32, options: &DecodeOptions) -> Result<u64, ImageError> {
-    let pixels = u64::from(width) * u64::from(height);
-    if pixels == 0 {
-        return Err(ImageError::ZeroSide { width, height });
-    }
-    if pixels > options.max_pixels {
-        return Err(ImageError::TooLarge { width, height, most: options.max_pixels });
-    }
-    Ok(pixels)
-}
-
-/// Zeroed memory, or an error where `vec!` would abort.
-pub(super) fn reserve(bytes: u64) -> Result<Vec<u8>, ImageError> {
-    let refused = ImageError::OutOfMemory { bytes };
-    let Ok(length) = usize::try_from(bytes) else { return Err(refused) };
-    bytemuck::allocation::try_zeroed_vec(length).map_err(|()| refused)
 }

@@ -17,8 +17,9 @@
 use alloc::boxed::Box;
 use alloc::string::ToString;
 
-use super::decode::{DecodeOptions, Header, Image, check_size, reserve};
+use super::header::{DecodeOptions, Header, check_size};
 use super::orientation::{Orientation, Turn, turned};
+use super::rgb::{Image, reserve};
 use super::{Format, ImageError};
 
 /// Bytes of the dictionary of 4096 codes.

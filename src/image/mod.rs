@@ -27,6 +27,8 @@ mod decode;
 #[cfg(feature = "images")]
 mod gif;
 #[cfg(feature = "images")]
+mod header;
+#[cfg(feature = "images")]
 mod jpeg;
 #[cfg(feature = "images")]
 mod metadata;
@@ -35,12 +37,18 @@ mod orientation;
 #[cfg(feature = "images")]
 mod png;
 #[cfg(feature = "images")]
+mod rgb;
+#[cfg(feature = "images")]
 mod webp;
 
 #[cfg(feature = "images")]
-pub use decode::{DecodeOptions, Header, Image, decode, probe};
+pub use decode::{decode, probe};
+#[cfg(feature = "images")]
+pub use header::{DecodeOptions, Header};
 #[cfg(feature = "images")]
 pub use orientation::{Orientation, Turn};
+#[cfg(feature = "images")]
+pub use rgb::Image;
 
 #[cfg(all(test, feature = "images"))]
 mod tests;

@@ -8,7 +8,7 @@
 //! mean nothing, as in PIL. Where a file states it: `metadata.rs`.
 
 use super::ImageError;
-use super::decode::{Image, reserve};
+use super::rgb::{Image, reserve};
 
 /// Which way a stored image is turned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

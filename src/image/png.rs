@@ -15,8 +15,9 @@ use std::io::{Cursor, ErrorKind};
 
 use png::{BitDepth, ColorType, Decoder, DecodingError, Limits, Reader, Transformations};
 
-use super::decode::{DecodeOptions, Header, Image, check_size, reserve};
+use super::header::{DecodeOptions, Header, check_size};
 use super::orientation::{Orientation, Turn, turned};
+use super::rgb::{Image, reserve};
 use super::{Format, ImageError, metadata};
 
 /// Bytes for a palette, the inflated window and what ancillary chunks may take.

@@ -18,8 +18,9 @@ use std::io::{Cursor, ErrorKind};
 
 use image_webp::{DecodingError, WebPDecoder};
 
-use super::decode::{DecodeOptions, Header, Image, check_size, reserve};
+use super::header::{DecodeOptions, Header, check_size};
 use super::orientation::{Orientation, Turn, turned};
+use super::rgb::{Image, reserve};
 use super::{Format, ImageError, metadata};
 
 /// A partition of a lossy frame may claim 24 bits of bytes, and they are reserved before they are read.

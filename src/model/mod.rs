@@ -166,20 +166,14 @@ impl<'a> Model<'a> {
         &self.tokenizer
     }
 
-    /// The file's chat template, compiled, or the built-in one that fits.
-    ///
-    /// # Errors
-    /// The file has none and no built-in one fits, or it cannot be compiled (without `std`: it is not one that is known).
-    pub fn chat_template(&self) -> Result<crate::chat::template::ChatTemplate, Error> {
-        let shards = self.text.shards()?;
-        let projector = self.projector.as_deref();
-        crate::chat::template::ChatTemplate::from_gguf(shards.first(), &self.tokenizer, projector)
-            .map_err(|error| Error::Template { name: self.text.name.clone(), error })
-    }
-
     /// What messages call the language model's file.
     pub(crate) fn file_name(&self) -> &str {
         &self.text.name
+    }
+
+    /// The language model's files.
+    pub(crate) fn text_files(&self) -> &TowerFiles<'a> {
+        &self.text
     }
 
     /// The model's name, as the file has it.
@@ -198,6 +192,11 @@ impl<'a> Model<'a> {
         let Some(vision) = &self.vision else { return Ok(None) };
         let first = self.text.parts.len();
         Ok(Some(read_encoder(vision, first, instead)?.0))
+    }
+
+    /// What the vision tower's file calls its projector.
+    pub(crate) fn projector(&self) -> Option<&str> {
+        self.projector.as_deref()
     }
 
     /// What messages call the language model's file.

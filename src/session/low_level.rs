@@ -22,7 +22,7 @@
 
 use super::Session;
 use crate::error::Error;
-use crate::generate::Sampler;
+use crate::generate::sampler::Sampler;
 use crate::image::Preprocessor;
 use crate::model::{Model, TowerFiles};
 use crate::session::cancel::Stopper;

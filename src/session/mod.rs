@@ -1,7 +1,7 @@
 //! A session: a model at work, in one block of memory.
 
 use crate::error::Error;
-use crate::generate::{Sampler, SamplerError, logprobs};
+use crate::generate::sampler::{Sampler, SamplerError, logprobs};
 use crate::image::ImageError;
 use crate::model::{self, Model};
 use crate::session::cancel::stopped;
@@ -18,7 +18,7 @@ mod affinity;
 mod cancel;
 mod embed;
 pub mod low_level;
-mod memory_estimate;
+pub(crate) mod memory_estimate;
 mod options;
 pub(crate) mod plan;
 pub mod profile;

@@ -1,7 +1,7 @@
 //! A session, planned: both tapes recorded, every byte counted, nothing large allocated.
 
 use crate::error::Error;
-use crate::generate::Sampler;
+use crate::generate::sampler::Sampler;
 use crate::image::Preprocessor;
 use crate::model::Model;
 use crate::model::int8::Int8;

@@ -9,12 +9,14 @@
 //! | [`verify`] | a model and a reference's dump | the first stage that differs |
 //! | [`synthesize`] | a published layout | a model of random weights |
 //!
-//! Files are written by [`atomic_file`]: a name has the old file or the whole new one.
+//! Files are written by [`atomic_file`]: a name has the old file or the whole new one. [`exit_code`] says what a program that
+//! fails tells a script.
 
 pub mod atomic_file;
 pub mod calibrate;
 pub mod compare;
 pub mod convert_folder;
+pub mod exit_code;
 pub mod quantize_file;
 pub mod synthesize;
 pub mod verify;

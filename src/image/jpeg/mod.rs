@@ -27,8 +27,9 @@ use self::header::{Frame, Reader, Scan};
 use self::idct::Block;
 use self::rows::Rows;
 use self::scan::{NO_TABLE, Plane, Restarts};
-use super::decode::{DecodeOptions, Header, Image, check_size, reserve};
+use super::header::{DecodeOptions, Header, check_size};
 use super::orientation::{Orientation, Turn, turned};
+use super::rgb::{Image, reserve};
 use super::{Format, ImageError, metadata};
 
 /// Bytes of Huffman tables and all else that does not grow with the image.

@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 use super::header::{Colors, Frame};
 use super::idct::{self, Block};
 use crate::image::ImageError;
-use crate::image::decode::reserve;
+use crate::image::rgb::reserve;
 
 /// How a component's samples become pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
