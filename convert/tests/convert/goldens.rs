@@ -1,7 +1,7 @@
 //! The golden checkpoints become the golden model files, which llama.cpp's converter made of the same: every tensor, every key.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-mod made;
+use super::made;
 
 use made::checkpoint::{Tensor, goldens, safetensors, tensors};
 use made::{Memory, ONE, made};

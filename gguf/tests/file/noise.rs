@@ -2,7 +2,7 @@
 //! accepted must be usable in every part.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod raw;
+use super::raw;
 
 use ocelli_gguf::{Gguf, List, Shards};
 use raw::sample;

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use ocelli::image::{DecodeOptions, Format, Image, ImageError, Orientation, decode, probe};
 
-#[path = "hostile_images/build.rs"]
 mod build;
 use build::*;
 

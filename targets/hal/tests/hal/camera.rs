@@ -1,7 +1,7 @@
 //! Every transfer of the camera's protocol, and every way it may end.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod broken;
+use super::broken;
 
 use broken::Broken;
 use embedded_hal::spi::ErrorKind;

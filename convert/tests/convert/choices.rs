@@ -1,7 +1,7 @@
 //! What a checkpoint says in several places: the one that counts is the one that transformers takes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-mod made;
+use super::made;
 
 use made::checkpoint::{safetensors, tensors};
 use made::{Memory, ONE, made};

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-mod json_text;
+use super::json_text;
 
 use json_text::json_text;
 use ocelli::chat::template::{Builtin, ChatTemplate, Content, Message, Segment, TemplateError};

@@ -1,7 +1,7 @@
 //! Malformed files, each made to break one rule, and the error each must give.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod raw;
+use super::raw;
 
 use std::collections::BTreeSet;
 

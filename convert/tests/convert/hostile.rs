@@ -1,7 +1,7 @@
 //! Checkpoints that are broken, or lie: each has its own error, which names the file and the tensor, and none ends the process.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-mod made;
+use super::made;
 
 use made::checkpoint::{safetensors, tensors, with_header};
 use made::{Memory, ONE, made};

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-mod json_text;
+use super::json_text;
 
 use json_text::json_text;
 use ocelli::chat::template::{ChatTemplate, Message, Segment, TemplateError};

@@ -1,7 +1,7 @@
 //! What is written is what is read.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod raw;
+use super::raw;
 
 use ocelli_gguf::{Error, Gguf, List, Outline, Shards, SplitName, TensorType, Value, WriteError, Writer};
 

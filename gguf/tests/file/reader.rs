@@ -1,7 +1,7 @@
 //! Reading a file written by hand, byte for byte as the specification has it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod raw;
+use super::raw;
 
 use ocelli_gguf::{Array, Error, Gguf, List, Shards, TensorType, Text, Value, ValueType, Writer};
 use raw::sample;

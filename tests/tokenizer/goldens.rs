@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-mod json_text;
+use super::json_text;
 
 use json_text::json_text;
 use ocelli::tokenizer::{Run, Special, TokenKind, Tokenizer};

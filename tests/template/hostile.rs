@@ -229,7 +229,10 @@ fn hostile_templates_end_in_a_small_process() {
         return println!("skipped: an emulator takes more memory than is left here");
     }
     let program = std::env::current_exe().unwrap();
-    let test = format!("{} --exact hostile_templates_end_in_a_small_process --nocapture", program.display());
+    let test = format!(
+        "{} --exact hostile::hostile_templates_end_in_a_small_process --nocapture",
+        program.display()
+    );
     // Address space, in KiB; arenas of the C library's would reserve 64 MiB for each thread.
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!("ulimit -v 262144 || exit 99; exec {test}")]);
