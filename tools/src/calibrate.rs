@@ -149,7 +149,7 @@ impl Sums {
     }
 
     /// How many matrices rows went through.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.matrices.values().filter(|matrix| matrix.rows > 0).count()
     }
 

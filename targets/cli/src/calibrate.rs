@@ -73,7 +73,7 @@ impl Calibrate {
             terminal::out(),
             "{}: {bytes} bytes, {} linear maps",
             shown(self.output.display()),
-            sums.len()
+            sums.count()
         )?;
         Ok(())
     }
