@@ -17,7 +17,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     session.read(&segments, &mut |_| ())?;
 
     let tokenizer = model.tokenizer();
-    let is_number = |piece: &[u8]| !piece.is_empty() && piece.iter().all(|byte| b" .0123456789".contains(byte));
+    let is_number =
+        |piece: &[u8]| !piece.is_empty() && piece.iter().all(|byte| b" .0123456789".contains(byte));
     let allowed = |id: &u32| tokenizer.is_end(*id) || is_number(tokenizer.piece(*id));
     let mut answer = Vec::new();
     while answer.len() < 16 {
