@@ -5,6 +5,7 @@
 //! cpu/<isa>.rs          the sixteen-lane machine of one instruction set; `scalar` is the oracle
 //! ops/<op>.rs           one operation each: formula, shape rule, code over the machine
 //! lower.rs arena.rs     a tape of `ocelli_tape` becomes steps of this CPU, each value a place in one arena
+//! machine.rs            an instruction set and threads
 //! program.rs backend.rs the steps, run; the CPU as a device
 //! pool.rs               threads that share the tiles of one operation
 //! ```
@@ -34,11 +35,12 @@ mod backend;
 pub mod cpu;
 pub mod formats;
 mod lower;
+mod machine;
 mod math;
 pub mod ops;
 pub mod pool;
 mod program;
 pub mod tile;
 
-pub use backend::{Cpu, Machine};
+pub use machine::{Cpu, Machine};
 pub use program::CpuProgram;

@@ -10,8 +10,8 @@
 //! Every other operation is one step. Then each value gets its place in the arena, and scratch is the most that a step needs.
 
 use crate::arena;
-use crate::backend::Cpu;
 use crate::cpu::LANES;
+use crate::machine::Cpu;
 use crate::ops::activation::ActivateStep;
 use crate::ops::add::{AddStep, AddTableStep};
 use crate::ops::attention::AttentionStep;

@@ -1,6 +1,6 @@
 //! A tape as a CPU runs it: its steps, one after the other. Running allocates nothing.
 
-use crate::backend::Cpu;
+use crate::machine::Cpu;
 use crate::ops::memory::Layout;
 use crate::ops::{Held, Op, Operand, Operands, Slot, Touch};
 use alloc::format;
