@@ -26,7 +26,7 @@ impl Kernel for Copy<'_> {
     }
 }
 
-/// [`Copy`] as a step.
+/// [`struct@Copy`] as a step.
 #[derive(Clone, Copy, Debug)]
 pub struct CopyStep {
     pub(crate) width: usize,

@@ -1,8 +1,8 @@
 //! The operations of a CPU program, one file each: formula, shape rule, and code over the sixteen-lane machine.
 //!
 //! A file has the operation twice. Its **step** is what a program holds: numbers, and weights by handle. It says what scratch
-//! it needs, how its output is cut, what it costs, and how it meets its operands ([`Operation`]). Its **kernel** is the
-//! operation with its operands, and computes the output tile by tile ([`Kernel`]); who computes which tile is the pool's
+//! it needs, how its output is cut, what it costs, and how it meets its operands (`Operation`). Its **kernel** is the
+//! operation with its operands, and computes the output tile by tile (`Kernel`); who computes which tile is the pool's
 //! affair. [`Kernels`] is what the rest of the engine sees of an instruction set: one function that computes a tile of any
 //! [`Job`].
 //!
