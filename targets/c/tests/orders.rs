@@ -23,7 +23,7 @@ fn turn() -> MutexGuard<'static, ()> {
 }
 
 /// What malloc keeps for a thread's next calls, at most: seven pieces of each of 64 sizes up to 1032 bytes (glibc). A handle
-/// is more; of what is less than that, AddressSanitizer and valgrind tell (`targets/c/check`).
+/// is more; of what is less than that, AddressSanitizer tells (`targets/c/sanitize`).
 const KEPT: usize = 7 * 64 * 1032 / 2;
 
 /// Bytes that malloc has given and not got back. What it keeps for a thread's next calls counts too.

@@ -1,5 +1,5 @@
 //! Every pair of entry points from two threads on one handle: what the header says, BUSY included, and the session is as
-//! good as before. Run with ThreadSanitizer too (`targets/c/check`).
+//! good as before. Run with ThreadSanitizer too (`targets/c/sanitize`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unsafe_code, missing_docs)]
 #![allow(clippy::undocumented_unsafe_blocks, reason = "a caller who tests the header's rules")]
 
