@@ -17,7 +17,7 @@ pub struct Tensor {
 /// A folder of the goldens, seen from any crate of the workspace.
 pub fn goldens() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().map(|folder| folder.join("../../tests/golden")).find(|folder| folder.is_dir()).unwrap()
+    here.ancestors().map(|folder| folder.join("tests/golden")).find(|folder| folder.is_dir()).unwrap()
 }
 
 /// The tensors of a checkpoint, in F32.
