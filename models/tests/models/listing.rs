@@ -175,6 +175,16 @@ fn tower(
     beginning(o)
 }
 
+/// A line of the listing. How many panels go together, and so the scratch, is an architecture's own: the golden has x86-64's.
+fn comparable(line: &str) -> String {
+    match (line.find("scratch ["), line.find(']')) {
+        (Some(from), Some(to)) if cfg!(not(target_arch = "x86_64")) => {
+            format!("{}{}", &line[..from], &line[to + 1..])
+        }
+        _ => line.into(),
+    }
+}
+
 #[test]
 fn every_tape_becomes_the_same_steps() {
     let mut out = String::new();
@@ -205,7 +215,7 @@ fn every_tape_becomes_the_same_steps() {
     }
     let expected = std::fs::read_to_string(&golden).unwrap();
     for (number, (found, expected)) in out.lines().zip(expected.lines()).enumerate() {
-        assert_eq!(found, expected, "line {}", number + 1);
+        assert_eq!(comparable(found), comparable(expected), "line {}", number + 1);
     }
-    assert_eq!(out.len(), expected.len());
+    assert_eq!(out.lines().count(), expected.lines().count());
 }
